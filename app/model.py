@@ -1,0 +1,298 @@
+"""Values that every layer shares: series keys, event columns, scores, durations and the clock."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp] | slice
+Kind = Literal["query", "document", "__other__"]
+
+OTHER: Final = "__other__"
+"""The label value of the series that events fold into past a limit; no client may send it."""
+
+UNKNOWN_ERROR = "other"
+"""The error type that stands for all past the first `MAX_ERROR_TYPES`."""
+
+MAX_ERROR_TYPES = 32
+
+
+class SeriesKey(NamedTuple):
+    """The identity of a series: whose vectors they are, through which tokenizer, from which side."""
+
+    model: str
+    model_version: str
+    tokenizer_version: str
+    kind: Kind
+
+
+FOLDED = SeriesKey(OTHER, OTHER, OTHER, OTHER)
+
+
+class SimilarityMetric(StrEnum):
+    """What a score measures; settles its order, its range and how it becomes a similarity."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    L2 = "l2"
+    L2_SQUARED = "l2_squared"
+    OTHER = "other"
+
+
+METRICS = tuple(SimilarityMetric)
+"""`EventBatch.metric` holds positions in this tuple."""
+
+
+class VectorFault(StrEnum):
+    """Why a vector was dropped while the rest of its event was kept."""
+
+    ZERO = "zero"
+    NON_FINITE = "non_finite"
+    DIMENSION = "dimension"
+
+
+VECTOR_FAULTS = tuple(VectorFault)
+"""`EventBatch.fault` holds 1 + the position in this tuple, 0 where there is none."""
+
+
+class Reason(StrEnum):
+    """Why an event, or a whole request, was refused: the `reason` of embedding_event_failures_total."""
+
+    MALFORMED = "malformed"
+    MEDIA_TYPE = "media_type"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    DISCONNECTED = "disconnected"
+    FIELD_TYPE = "field_type"
+    MISSING_FIELD = "missing_field"
+    LABEL = "label"
+    TIMESTAMP = "timestamp"
+    SAMPLE_RATE = "sample_rate"
+    EMBEDDING = "embedding"
+    NORM = "norm"
+    SCORES = "scores"
+    SIMILARITY_METRIC = "similarity_metric"
+
+
+class Ignored(StrEnum):
+    """Why an event, or a part of it, was left out on purpose: the `reason` of embedding_events_ignored_total."""
+
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    UNKNOWN_LABEL = "unknown_label"
+
+
+@dataclass(frozen=True, slots=True)
+class EventError:
+    """One refused event: its position in the request, the field at fault and what would be right.
+
+    `message` never holds any part of the input.
+    """
+
+    index: int
+    field: str
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ragged:
+    """Rows of unequal length in one flat array: row i is `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: NDArray[np.float32] | Floats
+    offsets: NDArray[np.intp]
+
+    @property
+    def lengths(self) -> NDArray[np.intp]:
+        """The length of each row, shape (n,)."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.intp]) -> Ragged:
+        """The rows named by their positions, copied. Linear in what is taken."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        source = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(self.values[source], offsets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventBatch:
+    """Accepted events of one request as columns; every array has one entry an event.
+
+    Vectors that were zero or not finite are already taken out (their row is empty and `fault` says why);
+    scores are similarities, best first, whatever metric they came in.
+    """
+
+    keys: tuple[SeriesKey, ...]
+    """The distinct series of the batch."""
+    key_index: NDArray[np.intp]
+    """Position in `keys`."""
+    index: NDArray[np.intp]
+    """Position of the event in the request, for errors found later."""
+    timestamp: Floats
+    """Unix seconds; the time of arrival where the event had none."""
+    weight: Floats
+    """1 / sample_rate: how many events of the traffic this one stands for."""
+    vectors: Ragged
+    """float32; an empty row where there is no valid vector."""
+    norm: Floats
+    """L2 norm, as sent or else of the vector; NaN where there is neither."""
+    fault: NDArray[np.int8]
+    """0, or 1 + position in VECTOR_FAULTS."""
+    scores: Ragged
+    """float64 similarities, best first; an empty row where there are none."""
+    metric: NDArray[np.int8]
+    """Position in METRICS; -1 where the event has no scores."""
+    query: NDArray[np.bool_]
+    """The event tells of a retrieval: it carries scores, result_count or error."""
+    empty: NDArray[np.bool_]
+    """The retrieval succeeded and found nothing."""
+    failed: NDArray[np.bool_]
+    """The retrieval failed."""
+    latency_seconds: Floats
+    """NaN where not sent."""
+    event_ids: Sequence[str | None] | None
+    """None where no event of the batch has one."""
+    errors: Sequence[str | None] | None
+    """The error type of each failed event; None where no event of the batch failed."""
+    unknown_labels: int
+    """How many events carried a label that is no slice label."""
+
+    def __len__(self) -> int:
+        return len(self.key_index)
+
+    def take(self, rows: NDArray[np.intp]) -> EventBatch:
+        """The events at these positions, in this order; `unknown_labels` stays with the whole."""
+        return replace(
+            self,
+            key_index=self.key_index[rows],
+            index=self.index[rows],
+            timestamp=self.timestamp[rows],
+            weight=self.weight[rows],
+            vectors=self.vectors.take(rows),
+            norm=self.norm[rows],
+            fault=self.fault[rows],
+            scores=self.scores.take(rows),
+            metric=self.metric[rows],
+            query=self.query[rows],
+            empty=self.empty[rows],
+            failed=self.failed[rows],
+            latency_seconds=self.latency_seconds[rows],
+            event_ids=None if self.event_ids is None else [self.event_ids[i] for i in rows],
+            errors=None if self.errors is None else [self.errors[i] for i in rows],
+        )
+
+    def by_series(self) -> Iterator[tuple[SeriesKey, EventBatch]]:
+        """Yield each series of the batch with its events; a batch of one series is passed on uncopied."""
+        if len(self.keys) == 1:
+            yield self.keys[0], self
+            return
+        for position, key in enumerate(self.keys):
+            rows = np.flatnonzero(self.key_index == position)
+            if rows.size:
+                yield key, self.take(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a request body held: the acceptable events as columns, and the refused ones."""
+
+    batch: EventBatch
+    errors: tuple[EventError, ...]
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of a batch in the store."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    folded: int = 0
+    errors: list[EventError] = field(default_factory=list)
+
+
+class Score(NamedTuple):
+    """One statistic of one signal in one window against one baseline."""
+
+    window: str
+    baseline: str
+    signal: str
+    statistic: str
+    value: float
+    """In the statistic's own unit."""
+    limit: float | None
+    """The largest value that the baseline's own time blocks make plausible; None where it is not known."""
+
+    @property
+    def score(self) -> float | None:
+        """Value over limit: 1 is the limit. None where there is no limit."""
+        return None if self.limit is None else self.value / self.limit
+
+
+class Rung(NamedTuple):
+    """One rung of the ladder of panes."""
+
+    pane_seconds: float
+    panes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every duration of the exporter, in seconds. `scaled` divides them alike.
+
+    Window i is the union of the rungs 0 to i, so the windows are the spans of the first rungs.
+    """
+
+    evaluation_seconds: float = 10.0
+    rungs: tuple[Rung, ...] = (Rung(10, 30), Rung(300, 12), Rung(3600, 24), Rung(86400, 90))
+    windows: Mapping[str, float] = field(default_factory=lambda: {"5m": 300.0, "1h": 3600.0, "24h": 86400.0})
+    late_seconds: float = 3600.0
+    future_seconds: float = 600.0
+    duplicate_seconds: float = 600.0
+    series_ttl_seconds: float = 86400.0
+    baseline_duration_seconds: float = 86400.0
+
+    def scaled(self, time_scale: float) -> Timing:
+        """The same durations, `time_scale` times shorter.
+
+        >>> Timing().scaled(10).windows["5m"]
+        30.0
+        """
+        changes: dict[str, object] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name == "rungs":
+                changes[each.name] = tuple(Rung(rung.pane_seconds / time_scale, rung.panes) for rung in value)
+            elif each.name == "windows":
+                changes[each.name] = {name: seconds / time_scale for name, seconds in value.items()}
+            else:
+                changes[each.name] = value / time_scale
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+class Clock(Protocol):
+    """Where the time comes from; made once, in main."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+
+Reasons = Counter[Reason]
