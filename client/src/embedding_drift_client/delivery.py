@@ -1,0 +1,123 @@
+"""Getting a batch to the exporter: what is tried again, when, and what became of the events."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from embedding_drift_client.log import RateLimitedLog
+from embedding_drift_client.transport import Reply, Transport
+
+RETRYABLE = frozenset({408, 429, 502, 503, 504})
+MAX_ATTEMPTS = 8
+FIRST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 30.0
+MAX_RETRY_AFTER_SECONDS = 60.0
+
+
+class Delivery:
+    """Posts batches, all with the same `defaults` (a JSON object, not empty), and retries what may be retried.
+
+    `pause(seconds)` waits that long and returns whether there is time for another attempt.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        defaults: bytes,
+        pause: Callable[[float], bool],
+        log: RateLimitedLog,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._transport = transport
+        self._head = defaults[:-1] + b',"events":['
+        self._pause = pause
+        self._log = log
+        self._uniform = uniform
+
+    def deliver(self, events: Sequence[bytes]) -> Counter[str]:
+        """Send encoded events and count what became of each: accepted, duplicates, late, rejected or failed.
+
+        `retried` counts the requests made again.
+        """
+        body = self._head + b",".join(events) + b"]}"
+        counts = Counter[str]()
+        reply = self._attempt(body)
+        for attempt in range(1, MAX_ATTEMPTS):
+            if reply is not None and reply.status not in RETRYABLE:
+                break
+            if not self._pause(self._pause_seconds(attempt, reply)):
+                break
+            counts["retried"] += 1
+            reply = self._attempt(body)
+        if reply is not None and reply.status == 413 and len(events) > 1:
+            half = len(events) // 2
+            return counts + self.deliver(events[:half]) + self.deliver(events[half:])
+        return counts + self._settle(reply, len(events))
+
+    def _attempt(self, body: bytes) -> Reply | None:
+        try:
+            return self._transport.post(body)
+        except (OSError, http.client.HTTPException) as problem:
+            self._log.warning("connection", "no reply from the exporter: %s", type(problem).__name__)
+            return None
+
+    def _pause_seconds(self, attempt: int, reply: Reply | None) -> float:
+        # Full jitter (Brooker, "Exponential Backoff and Jitter"): who failed together must not return together.
+        pause = self._uniform(0.0, min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1)))
+        if reply is None:
+            return pause
+        return min(reply.retry_after_seconds, MAX_RETRY_AFTER_SECONDS) + pause
+
+    def _settle(self, reply: Reply | None, sent: int) -> Counter[str]:
+        if reply is None or reply.status >= 500 or reply.status in RETRYABLE:
+            self._log.warning("failed", "gave up a batch of %d events", sent)
+            return Counter(failed=sent)
+        answer = _answer(reply.body)
+        counts = _shares(answer, sent) if 200 <= reply.status < 300 else Counter(rejected=sent)
+        if counts["rejected"]:
+            self._log.warning(
+                "rejected",
+                "the exporter rejected %d of %d events with status %d%s",
+                counts["rejected"],
+                sent,
+                reply.status,
+                _first_error(answer),
+            )
+        return counts
+
+
+def _answer(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _shares(answer: dict[str, Any], sent: int) -> Counter[str]:
+    """The counts of a reply; whatever it says, they add up to what was sent."""
+    counts = Counter[str]()
+    left = sent
+    for name in ("rejected", "duplicates", "late"):
+        counts[name] = min(left, _count(answer.get(name)))
+        left -= counts[name]
+    counts["accepted"] = left
+    return counts
+
+
+def _count(value: Any) -> int:  # noqa: ANN401 (anything that JSON can hold)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _first_error(answer: dict[str, Any]) -> str:
+    errors = answer.get("errors")
+    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
+        return ""
+    field, reason = errors[0].get("field"), errors[0].get("reason")
+    # %r and a bound: a reply must not write lines of its own into the caller's log
+    return f"; the first: field {str(field)[:100]!r}, {str(reason)[:200]!r}"
