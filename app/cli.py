@@ -1,0 +1,197 @@
+"""The command line: embedding-drift-exporter serve | demo | check-config."""
+
+from __future__ import annotations
+
+import os
+
+# OpenBLAS reads it when numpy is first imported. With more threads its barriers spin against each other wherever cores
+# are shared, as in a pod: whole updates took 4 to 40 times as long with two threads as with one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app import __version__
+from app.config import SETTINGS, ConfigError, Loaded, Settings, add_flags, load
+
+PROGRAM = "embedding-drift-exporter"
+
+DESCRIPTION = """\
+Prometheus exporter that tells you first when the embeddings behind your search,
+RAG or recommendations drift.
+
+Without a command it serves, so flags of `serve` may stand alone."""
+
+EXAMPLES = f"""\
+examples:
+  {PROGRAM}                                  serve on 127.0.0.1:10877
+  {PROGRAM} --listen 0.0.0.0:10877 --log-format json
+  {PROGRAM} serve --help                     every setting
+  {PROGRAM} check-config --config-file drift.yml
+  {PROGRAM} demo                             see drift being noticed, on real text"""
+
+SETTINGS_NOTE = """\
+Every setting can also be given as an environment variable (--max-series as
+EMBEDDING_DRIFT_MAX_SERIES) or in the settings file (max_series: 64).
+The first of flag, variable, file and default holds."""
+
+Serve = Callable[[Settings], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a command is run with."""
+
+    parser: argparse.ArgumentParser
+    arguments: argparse.Namespace
+    unknown: Sequence[str]
+    environ: Mapping[str, str]
+    serve: Serve | None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word after the program's name."""
+
+    name: str
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Call], int]
+    takes_settings: bool
+
+
+def _serve(call: Call) -> int:
+    try:
+        loaded = load(call.arguments, call.unknown, call.environ)
+    except ConfigError as error:
+        return _refuse(error, 2)
+    # From here on things are imported that --help and a wrong setting do without.
+    import structlog  # noqa: PLC0415
+
+    from app import allocator, logs  # noqa: PLC0415
+
+    logs.configure(loaded.settings.log_level, loaded.settings.log_format)
+    log = structlog.get_logger("app.cli")
+    for warning in loaded.warnings:
+        log.warning(warning)
+    allocator.keep_large_blocks(call.environ)
+    return _server(call)(loaded.settings)
+
+
+def _server(call: Call) -> Serve:
+    if call.serve is not None:
+        return call.serve
+    from app.main import serve  # noqa: PLC0415
+
+    return serve
+
+
+def _check_config(call: Call) -> int:
+    try:
+        loaded = load(call.arguments, call.unknown, call.environ)
+    except ConfigError as error:
+        return _refuse(error, 2 if call.unknown else 1)
+    for warning in loaded.warnings:
+        print(f"{PROGRAM}: warning: {warning}", file=sys.stderr)
+    print(_effective(loaded), end="")
+    return 0
+
+
+def _effective(loaded: Loaded) -> str:
+    """The settings as YAML that is itself a settings file, with the source of each as a comment."""
+    import yaml  # noqa: PLC0415
+
+    lines = []
+    for setting in SETTINGS:
+        value = getattr(loaded.settings, setting.name)
+        if not isinstance(value, int | float | None):
+            # An address is a tuple as well, but is written as one text.
+            value = [str(item) for item in value] if type(value) is tuple else str(value)
+        # As the only item of a list, for a scalar of its own would be followed by a document end.
+        text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize, allow_unicode=True).strip()[1:-1]
+        lines.append(f"{setting.name}: {text}  # {loaded.origins[setting.name]}\n")
+    return "".join(lines)
+
+
+def _refuse(error: ConfigError, code: int) -> int:
+    for problem in error.problems:
+        print(f"{PROGRAM}: error: {problem}", file=sys.stderr)
+    return code
+
+
+def _add_demo_arguments(parser: argparse.ArgumentParser) -> None:
+    from app.demo.run import add_arguments  # noqa: PLC0415
+
+    add_arguments(parser)
+
+
+def _demo(call: Call) -> int:
+    from app.demo.run import run  # noqa: PLC0415
+
+    if call.unknown:
+        call.parser.error(f"unknown arguments: {' '.join(call.unknown)}")
+    return run(call.arguments)
+
+
+COMMANDS = (
+    Command("serve", "take events and answer scrapes, until stopped", add_flags, _serve, takes_settings=True),
+    Command(
+        "demo",
+        "show drift being noticed, on a semantic search built in",
+        _add_demo_arguments,
+        _demo,
+        takes_settings=False,
+    ),
+    Command(
+        "check-config",
+        "print the effective settings, or all that is wrong",
+        add_flags,
+        _check_config,
+        takes_settings=True,
+    ),
+)
+
+
+def main(
+    argv: Sequence[str] | None = None, *, environ: Mapping[str, str] | None = None, serve: Serve | None = None
+) -> int:
+    """Run a command and return the exit code: 0 done, 1 check-config found problems, 2 wrong usage or settings.
+
+    Raises SystemExit where argparse ends the program: after --help and --version (0) and on usage that names no known
+    command or leaves out a flag's value (2).
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "--version"}):
+        words.insert(0, "serve")
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        PROGRAM, description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = parser
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.summary[0].upper() + command.summary[1:] + ".",
+            usage=f"{PROGRAM} {command.name} [--SETTING VALUE ...]" if command.takes_settings else None,
+            epilog=SETTINGS_NOTE if command.takes_settings else None,
+            formatter_class=raw,
+            allow_abbrev=False,
+        )
+        subparser.set_defaults(run=command.run)
+        if command.name == words[0]:
+            chosen = subparser
+            # Only the chosen command's: those of the demonstration import more than --help should wait for.
+            command.add_arguments(subparser)
+    arguments, unknown = parser.parse_known_args(words)
+    given = os.environ if environ is None else environ
+    run: Callable[[Call], int] = arguments.run
+    return run(Call(chosen, arguments, unknown, given, serve))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

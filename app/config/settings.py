@@ -1,0 +1,262 @@
+"""The table of settings: flags, variables, file keys, help and documentation are all derived from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.config.values import Address, Choice, ExistingFile, Listen, ListOf, Name, Number, Only, OrNone, Parser
+
+if TYPE_CHECKING:
+    from app.model import Timing
+
+ENVIRONMENT_PREFIX = "EMBEDDING_DRIFT_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table: a field of `Settings` and all that is known of it."""
+
+    name: str
+    default: Any
+    group: str
+    parser: Parser
+    metavar: str
+    help: str
+    aliases: tuple[str, ...] = ()
+    """Further spellings of the flag, as other Prometheus exporters have them."""
+
+    @property
+    def flag(self) -> str:
+        """The flag, such as --max-series."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable, such as EMBEDDING_DRIFT_MAX_SERIES."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    def show(self, value: object) -> str:
+        """A value of this setting as it may be written for a flag."""
+        if value is None:
+            return "none"
+        if isinstance(value, tuple) and not isinstance(value, Address):
+            return ",".join(map(str, value)) or "none"
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _about(group: str, parser: Parser, metavar: str, text: str, aliases: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a row holds beside the name and the default."""
+    return {"group": group, "parser": parser, "metavar": metavar, "help": text, "aliases": aliases}
+
+
+_SERVICE = "Service"
+_SERIES = "Series and memory"
+_BASELINE = "Baseline and scores"
+_LIMITS = "Limits of a request"
+
+_COUNT = Number(int, at_least=1)
+_DURATION = Number(float, above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the exporter runs: every setting with its default. A name with a unit is in that unit."""
+
+    listen: Address = field(
+        default=Address("127.0.0.1", 10877),
+        metadata=_about(
+            _SERVICE,
+            Listen(),
+            "ADDRESS:PORT",
+            "Where to take events and answer scrapes. There is no authentication: open it beyond this machine or pod "
+            "only where the network is trusted. Port 0 takes any free port.",
+            aliases=("--web.listen-address",),
+        ),
+    )
+    workers: int = field(
+        default=1,
+        metadata=_about(
+            _SERVICE,
+            Only(
+                1, "the state lives in one process, and each of several would answer /metrics with its own part of it"
+            ),
+            "N",
+            "Processes that serve.",
+        ),
+    )
+    log_level: str = field(
+        default="info",
+        metadata=_about(
+            _SERVICE,
+            Choice(("debug", "info", "warning", "error")),
+            "LEVEL",
+            "The least level that is logged. Requests are logged at debug alone.",
+            aliases=("--log.level",),
+        ),
+    )
+    log_format: str = field(
+        default="logfmt",
+        metadata=_about(
+            _SERVICE,
+            Choice(("logfmt", "json")),
+            "FORMAT",
+            "How a log line on standard error is written.",
+            aliases=("--log.format",),
+        ),
+    )
+    shutdown_timeout_seconds: float = field(
+        default=5.0,
+        metadata=_about(
+            _SERVICE,
+            Number(float, at_least=0),
+            "SECONDS",
+            "How long a stop waits for requests under way, in real time.",
+        ),
+    )
+    time_scale: float = field(
+        default=1.0,
+        metadata=_about(
+            _SERVICE,
+            _DURATION,
+            "FACTOR",
+            "Divides every duration of windows, panes, baselines and expiry alike, so that demonstrations and tests "
+            "run the shipped configuration faster. Timeouts of requests and of the stop are not scaled. Leave it at 1 "
+            "in production.",
+        ),
+    )
+
+    max_series: int = field(
+        default=64,
+        metadata=_about(
+            _SERIES,
+            _COUNT,
+            "N",
+            "Series (model, model version, tokenizer version, kind) held at once. Events past it are counted in one "
+            "series labelled __other__, without drift scores.",
+        ),
+    )
+    max_state_mib: int = field(
+        default=512,
+        metadata=_about(
+            _SERIES,
+            _COUNT,
+            "MIB",
+            "Memory that all series together may take; past it, the same holds as past max_series.",
+        ),
+    )
+    series_ttl_seconds: float = field(
+        default=86400.0,
+        metadata=_about(
+            _SERIES,
+            _DURATION,
+            "SECONDS",
+            "A series without events for so long leaves /metrics. Its pinned baseline is kept.",
+        ),
+    )
+    reserved_models: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            _SERIES,
+            ListOf(Name(), "model names, separated by commas"),
+            "MODEL",
+            "Models whose series always find a place, whatever others send.",
+        ),
+    )
+
+    baseline: tuple[Path, ...] = field(
+        default=(),
+        metadata=_about(
+            _BASELINE,
+            ListOf(ExistingFile(), "existing files, separated by commas"),
+            "FILE",
+            "Pinned baselines to load at start, as exported by another replica.",
+        ),
+    )
+    baseline_duration_seconds: float = field(
+        default=86400.0,
+        metadata=_about(
+            _BASELINE,
+            _DURATION,
+            "SECONDS",
+            "The stretch of traffic that a pinned baseline is learned from.",
+        ),
+    )
+    baseline_min_events: int = field(
+        default=2000,
+        metadata=_about(
+            _BASELINE,
+            _COUNT,
+            "N",
+            "Events that a pinned baseline needs at least; it is learned for longer until they have come.",
+        ),
+    )
+    min_window_events: int = field(
+        default=200,
+        metadata=_about(
+            _BASELINE,
+            _COUNT,
+            "N",
+            "A window with fewer events than this has no drift scores.",
+        ),
+    )
+    poor_match_similarity: float | None = field(
+        default=None,
+        metadata=_about(
+            _BASELINE,
+            OrNone(Number(float, at_least=-1, at_most=1)),
+            "SIMILARITY",
+            "A query whose best similarity is below this is a poor match. None: below the 5 % quantile of the "
+            "pinned baseline.",
+        ),
+    )
+    dimension: int | None = field(
+        default=None,
+        metadata=_about(
+            _BASELINE,
+            OrNone(_COUNT),
+            "N",
+            "The dimension that every vector must have. None: for each series the majority of its first 100 vectors.",
+        ),
+    )
+
+    max_dimension: int = field(default=8192, metadata=_about(_LIMITS, _COUNT, "N", "Numbers in one vector."))
+    max_top_k: int = field(default=1000, metadata=_about(_LIMITS, _COUNT, "N", "Scores of one event."))
+    max_batch_events: int = field(default=1000, metadata=_about(_LIMITS, _COUNT, "N", "Events of one request."))
+    max_body_mib: int = field(default=32, metadata=_about(_LIMITS, _COUNT, "MIB", "A request body as it arrives."))
+    max_inflated_mib: int = field(
+        default=32, metadata=_about(_LIMITS, _COUNT, "MIB", "A request body after decompression.")
+    )
+    max_label_bytes: int = field(
+        default=128, metadata=_about(_LIMITS, _COUNT, "BYTES", "A label value such as the model's name, in UTF-8.")
+    )
+    request_timeout_seconds: float = field(
+        default=10.0,
+        metadata=_about(
+            _LIMITS,
+            _DURATION,
+            "SECONDS",
+            "A request body must have arrived by then, in real time.",
+        ),
+    )
+
+    def timing(self) -> Timing:
+        """Every duration of the exporter with these settings, divided by `time_scale`.
+
+        >>> Settings(time_scale=24.0).timing().baseline_duration_seconds
+        3600.0
+        """
+        # Imported here because it brings numpy, which the command line does without.
+        from app.model import Timing  # noqa: PLC0415
+
+        return Timing(
+            series_ttl_seconds=self.series_ttl_seconds,
+            baseline_duration_seconds=self.baseline_duration_seconds,
+        ).scaled(self.time_scale)
+
+
+SETTINGS: tuple[Setting, ...] = tuple(
+    Setting(name=each.name, default=each.default, **each.metadata) for each in fields(Settings)
+)
+"""The table, in the order of the fields; a group's settings stand together."""
