@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -32,6 +32,15 @@ class SeriesKey(NamedTuple):
     model_version: str
     tokenizer_version: str
     kind: Kind
+
+    @property
+    def id(self) -> str:
+        """A short name for URLs: the same for the same key, on every replica.
+
+        >>> SeriesKey("e5", "2", "1", "query").id
+        '51f942d38af68904'
+        """
+        return blake2b("\x00".join(self).encode(), digest_size=8).hexdigest()
 
 
 FOLDED = SeriesKey(OTHER, OTHER, OTHER, OTHER)
@@ -122,6 +131,12 @@ class Ragged:
         source = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(self.values[source], offsets)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Ragged]) -> Ragged:
+        """The rows of all parts, in order."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(np.concatenate([part.values for part in parts]), np.concatenate(([0], np.cumsum(lengths))))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventBatch:
@@ -190,6 +205,32 @@ class EventBatch:
             errors=None if self.errors is None else [self.errors[i] for i in rows],
         )
 
+    @classmethod
+    def concatenate(cls, batches: Sequence[EventBatch]) -> EventBatch:
+        """The events of several batches of one series, in order. Linear in their sizes."""
+        if len(batches) == 1:
+            return batches[0]
+
+        return cls(
+            keys=batches[0].keys,
+            key_index=np.concatenate([batch.key_index for batch in batches]),
+            index=np.concatenate([batch.index for batch in batches]),
+            timestamp=np.concatenate([batch.timestamp for batch in batches]),
+            weight=np.concatenate([batch.weight for batch in batches]),
+            vectors=Ragged.concatenate([batch.vectors for batch in batches]),
+            norm=np.concatenate([batch.norm for batch in batches]),
+            fault=np.concatenate([batch.fault for batch in batches]),
+            scores=Ragged.concatenate([batch.scores for batch in batches]),
+            metric=np.concatenate([batch.metric for batch in batches]),
+            query=np.concatenate([batch.query for batch in batches]),
+            empty=np.concatenate([batch.empty for batch in batches]),
+            failed=np.concatenate([batch.failed for batch in batches]),
+            latency_seconds=np.concatenate([batch.latency_seconds for batch in batches]),
+            event_ids=None,
+            errors=_joined_errors(batches),
+            unknown_labels=0,
+        )
+
     def by_series(self) -> Iterator[tuple[SeriesKey, EventBatch]]:
         """Yield each series of the batch with its events; a batch of one series is passed on uncopied."""
         if len(self.keys) == 1:
@@ -199,6 +240,12 @@ class EventBatch:
             rows = np.flatnonzero(self.key_index == position)
             if rows.size:
                 yield key, self.take(rows)
+
+
+def _joined_errors(batches: Sequence[EventBatch]) -> Sequence[str | None] | None:
+    if all(batch.errors is None for batch in batches):
+        return None
+    return [error for batch in batches for error in batch.errors or [None] * len(batch)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +340,3 @@ class SystemClock:
     def now(self) -> float:
         """Unix seconds."""
         return time.time()
-
-
-Reasons = Counter[Reason]

@@ -1,0 +1,82 @@
+"""The ladder of panes: fine for the last minutes, coarse for the last months, constant in size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from app.model import Timing
+from app.series.pane import Pane
+
+
+class Ladder:
+    """Panes of 10 s for 5 minutes, of 5 minutes for an hour, of an hour for a day, of a day for 90 days.
+
+    A pane that has left the span of its rung is merged into the pane of the next rung that covers it, so each
+    event is in exactly one pane, and a window is the union of the rungs up to its own. A window therefore holds
+    up to one pane of its coarsest rung more than its name says, never less.
+    """
+
+    def __init__(self, timing: Timing, on_leaving_first_rung: Callable[[int, Pane], None]) -> None:
+        self._rungs = timing.rungs
+        self._spans = tuple(rung.pane_seconds * rung.panes for rung in timing.rungs)
+        # How many panes of a rung make one of the next: whole numbers, so that panes nest without rounding.
+        self._ratios = tuple(
+            round(coarse.pane_seconds / fine.pane_seconds)
+            for fine, coarse in zip(timing.rungs, timing.rungs[1:], strict=False)
+        )
+        self._panes: tuple[dict[int, Pane], ...] = tuple({} for _ in timing.rungs)
+        self._on_leaving_first_rung = on_leaving_first_rung
+
+    def pane(self, time: float, now: float) -> Pane:
+        """The finest pane that still covers `time`. The caller has advanced the ladder to `now`."""
+        position = int(time // self._rungs[0].pane_seconds)
+        for level, panes in enumerate(self._panes):
+            width = self._rungs[level].pane_seconds
+            if (position + 1) * width > now - self._spans[level] or level == len(self._ratios):
+                if position not in panes:
+                    panes[position] = Pane()
+                return panes[position]
+            position //= self._ratios[level]
+        raise AssertionError
+
+    def pane_index(self, time: float) -> int:
+        """Number of the finest pane at `time`: events with the same number share a pane."""
+        return int(time // self._rungs[0].pane_seconds)
+
+    def advance(self, now: float) -> None:
+        """Move the panes that have left the span of their rung up; drop those that left the last."""
+        for level, panes in enumerate(self._panes):
+            width = self._rungs[level].pane_seconds
+            horizon = now - self._spans[level]
+            left = sorted(position for position in panes if (position + 1) * width <= horizon)
+            for position in left:
+                pane = panes.pop(position)
+                if level == 0:
+                    self._on_leaving_first_rung(position, pane)
+                if level < len(self._ratios):
+                    above = self._panes[level + 1]
+                    place = position // self._ratios[level]
+                    if place in above:
+                        above[place].merge(pane)
+                    else:
+                        above[place] = pane
+
+    def windows(self) -> Iterator[Pane]:
+        """Yield the window of each rung, from the shortest on; each is the caller's own."""
+        running = Pane()
+        for panes in self._panes:
+            for pane in panes.values():
+                running.merge(pane)
+            window = Pane()
+            window.merge(running)
+            yield window
+
+    def panes(self, level: int) -> list[tuple[float, Pane]]:
+        """The panes of one rung with the times at which they begin, oldest first."""
+        width = self._rungs[level].pane_seconds
+        return [(position * width, self._panes[level][position]) for position in sorted(self._panes[level])]
+
+    def all_panes(self) -> Iterator[Pane]:
+        """Every pane of every rung."""
+        for panes in self._panes:
+            yield from panes.values()

@@ -1,0 +1,93 @@
+"""What a series counted since it began: exact, and what Prometheus calls counters and histograms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+
+import numpy as np
+
+from app.model import (
+    MAX_ERROR_TYPES,
+    METRICS,
+    UNKNOWN_ERROR,
+    VECTOR_FAULTS,
+    EventBatch,
+    SeriesKey,
+    SimilarityMetric,
+    VectorFault,
+)
+from app.signals import BUCKETED_SIGNALS
+from app.sketch import BucketCounts
+
+
+class Totals:
+    """Counters and histograms of one series, from columns of events."""
+
+    def __init__(self, key: SeriesKey, first_seen: float) -> None:
+        self.key = key
+        self.first_seen = first_seen
+        self.last_event = first_seen
+        self.events = 0
+        self.represented_events = 0.0
+        self.vectors = 0
+        self.invalid_vectors: Counter[VectorFault] = Counter(dict.fromkeys(VECTOR_FAULTS, 0))
+        self.queries = 0
+        self.empty_queries = 0
+        self.failed_queries: Counter[str] = Counter()
+        self.poor_match_limit: float | None = None
+        self.poor_match_queries: int | None = None
+        """None until a limit is known: 0 would read as perfect."""
+        self.dimension: int | None = None
+        self.similarity_metric: SimilarityMetric | None = None
+        self.buckets: dict[str, BucketCounts] = {}
+
+    def add(self, batch: EventBatch, vectors: int) -> None:
+        """Count the events of a batch, of which `vectors` carried a valid vector."""
+        self.events += len(batch)
+        self.represented_events += float(batch.weight.sum())
+        self.last_event = max(self.last_event, float(batch.timestamp.max()))
+        self.vectors += vectors
+        if batch.fault.any():
+            for code, count in enumerate(np.bincount(batch.fault, minlength=len(VECTOR_FAULTS) + 1)[1:]):
+                self.invalid_vectors[VECTOR_FAULTS[code]] += int(count)
+        self._add_queries(batch)
+        for signal in BUCKETED_SIGNALS:
+            values = signal.extract(batch)
+            finite = values[np.isfinite(values)]
+            if finite.size:
+                if signal.name not in self.buckets:
+                    self.buckets[signal.name] = BucketCounts(signal.bounds)
+                self.buckets[signal.name].update(finite)
+
+    def _add_queries(self, batch: EventBatch) -> None:
+        queries = int(np.count_nonzero(batch.query))
+        if queries == 0:
+            return
+        self.queries += queries
+        empty = int(np.count_nonzero(batch.empty))
+        self.empty_queries += empty
+        for error in batch.errors or ():
+            if error is not None:
+                known = error in self.failed_queries or len(self.failed_queries) < MAX_ERROR_TYPES - 1
+                self.failed_queries[error if known else UNKNOWN_ERROR] += 1
+        if self.poor_match_limit is not None:
+            scored = batch.scores.lengths > 0
+            top1 = batch.scores.values[batch.scores.offsets[:-1][scored]]
+            poor = int(np.count_nonzero((top1 < self.poor_match_limit) & ~batch.failed[scored]))
+            self.poor_match_queries = (self.poor_match_queries or 0) + poor + empty
+
+    def set_poor_match_limit(self, limit: float | None) -> None:
+        """Judge matches from now on by this limit; without one, stop saying how many are poor."""
+        self.poor_match_limit = limit
+        if limit is not None and self.poor_match_queries is None:
+            self.poor_match_queries = 0
+
+    def note_metric(self, metric_code: int) -> None:
+        """Keep the first similarity metric seen: a series has one."""
+        if self.similarity_metric is None and metric_code >= 0:
+            self.similarity_metric = METRICS[metric_code]
+
+    def copy(self) -> Totals:
+        """Return an independent copy: later events do not change it."""
+        return deepcopy(self)

@@ -1,0 +1,47 @@
+"""Counts in fixed buckets, as a Prometheus histogram wants them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.model import Floats
+
+
+class BucketCounts:
+    """How many numbers fell at or below each bound, their number and their sum; exact and mergeable.
+
+    >>> counts = BucketCounts((0.0, 1.0))
+    >>> counts.update(np.array([-1.0, 1.0, 7.0]))
+    >>> counts.cumulative.tolist(), counts.sum
+    ([1, 2, 3], 7.0)
+    """
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = np.zeros(len(bounds) + 1, dtype=np.int64)
+        self.sum = 0.0
+
+    def update(self, values: Floats) -> None:
+        """Add finite numbers, shape (n,)."""
+        # side="left": a bound belongs to its own bucket, `le` means less or equal.
+        bucket = np.searchsorted(np.asarray(self.bounds), values, side="left")
+        self.counts += np.bincount(bucket, minlength=self.counts.size)
+        self.sum += float(values.sum())
+
+    def merge(self, other: BucketCounts) -> None:
+        """Add the counts of `other`, which has the same bounds."""
+        self.counts += other.counts
+        self.sum += other.sum
+
+    def copy(self) -> BucketCounts:
+        """Return an independent copy."""
+        twin = BucketCounts(self.bounds)
+        twin.merge(self)
+        return twin
+
+    @property
+    def cumulative(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Count at or below each bound, then of all; shape (len(bounds) + 1,)."""
+        return np.cumsum(self.counts)

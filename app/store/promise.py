@@ -1,0 +1,55 @@
+"""The promise that every store keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.model import EventBatch, Ignored, Receipt, SeriesKey
+from app.series import Series, Totals
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """What the store counted beside its series."""
+
+    series: int
+    series_limit: int
+    folded_events: int
+    ignored: dict[Ignored, int]
+
+
+class SeriesStore(Protocol):
+    """Series by their key, within limits. Safe from any thread."""
+
+    def append(self, batch: EventBatch, now: float) -> Receipt:
+        """Add a batch of events to their series and say what became of each.
+
+        Duplicates and late events are counted and left out; past a limit events fold into the `__other__` series,
+        so that the sum over all series stays exact. What is accepted is in the totals of the next read.
+        """
+        ...
+
+    def series(self) -> list[Series]:
+        """Every live series, without the folded one."""
+        ...
+
+    def find(self, key: SeriesKey) -> Series | None:
+        """The live series of this key."""
+        ...
+
+    def totals(self, now: float) -> list[Totals]:
+        """Totals of every live series and, once anything folded, of the `__other__` series: copies."""
+        ...
+
+    def expire(self, now: float) -> list[SeriesKey]:
+        """Drop the series without events for `series_ttl_seconds`; return their keys."""
+        ...
+
+    def reserve(self, nbytes: int) -> None:
+        """Take memory that is kept beside the series (baselines of departed ones) off what series may use."""
+        ...
+
+    def counts(self) -> StoreCounts:
+        """What the store counted so far."""
+        ...
