@@ -1,0 +1,243 @@
+"""Events to columns: the part of decoding that all formats share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from app.decode.errors import Refused, TooLarge
+from app.decode.event import Event, error_type, event_id, not_negative, refuse, series_key, timestamp_seconds, weight
+from app.decode.limits import Limits
+from app.decode.scores import similarities
+from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, ragged
+from app.model import (
+    METRICS,
+    Decoded,
+    EventBatch,
+    EventError,
+    Floats,
+    Ragged,
+    SeriesKey,
+    SimilarityMetric,
+    VectorFault,
+)
+
+Value = TypeVar("Value")
+Missing = TypeVar("Missing")
+Sent = dict[str, tuple[Any, ...]]
+"""Field -> what each event sent, for the fields that at least one event carries."""
+
+Refusals = dict[int, Refused]
+"""Position among the events judged -> the first thing wrong with it."""
+
+
+class _Blank(NamedTuple):
+    """Columns of n events that carry nothing; shared, hence read-only."""
+
+    position: NDArray[np.intp]
+    first: NDArray[np.intp]
+    nan: Floats
+    one: Floats
+    no_fault: NDArray[np.int8]
+    no_metric: NDArray[np.int8]
+    false: NDArray[np.bool_]
+    vectors: Ragged
+    scores: Ragged
+
+
+@lru_cache(maxsize=32)
+def _blank(n: int) -> _Blank:
+    # A request of one event would else spend most of its time on making empty arrays.
+    blank = _Blank(
+        position=np.arange(n),
+        first=np.zeros(n, dtype=np.intp),
+        nan=np.full(n, math.nan),
+        one=np.ones(n),
+        no_fault=np.zeros(n, dtype=np.int8),
+        no_metric=np.full(n, -1, dtype=np.int8),
+        false=np.zeros(n, dtype=np.bool_),
+        vectors=ragged(np.empty(0, dtype=np.float32), [0] * n),
+        scores=ragged(np.empty(0), [0] * n),
+    )
+    for column in blank:
+        for array in (column.values, column.offsets) if isinstance(column, Ragged) else (column,):
+            array.setflags(write=False)
+    return blank
+
+
+def check_count(events: int, limits: Limits) -> None:
+    """Raise `TooLarge` for more events than a request may carry."""
+    if events > limits.events:
+        raise TooLarge(f"more than {limits.events} events; send them in several requests")
+
+
+def columns(
+    events: Sequence[Event], index: Sequence[int] | None, errors: Sequence[EventError], limits: Limits, now: float
+) -> Decoded:
+    """Judge every event by itself and gather the acceptable ones.
+
+    `index` holds the position of each event in the request, None for 0, 1, 2, ...; `errors` are those found before.
+    Linear in the size of the events; what no event carries costs next to nothing.
+    """
+    refusals: Refusals = {}
+    batch = _batch(events, index, limits, now, refusals)
+    if refusals:
+        # Again without the bad ones: rare, and simpler than taking them out of sixteen columns.
+        positions = range(len(events)) if index is None else index
+        errors = [*errors, *(refusal.at(positions[i]) for i, refusal in refusals.items())]
+        errors = sorted(errors, key=attrgetter("index"))
+        kept = [i for i in range(len(events)) if i not in refusals]
+        batch = _batch([events[i] for i in kept], [positions[i] for i in kept], limits, now, {})
+    return Decoded(batch, tuple(errors))
+
+
+def _batch(
+    events: Sequence[Event], index: Sequence[int] | None, limits: Limits, now: float, refusals: Refusals
+) -> EventBatch:
+    blank = _blank(len(events))
+    sent = _sent(events)
+    keys, key_index = _series(sent, limits, refusals, blank)
+    times = _judged(sent, "timestamp", lambda value: timestamp_seconds(value, limits, now), now, refusals)
+    weights = _judged(sent, "sample_rate", weight, 1.0, refusals)
+    latency = _judged(sent, "latency_seconds", lambda value: not_negative("latency_seconds", value), math.nan, refusals)
+    ids = _judged(sent, "event_id", event_id, None, refusals)
+    failures = _judged(sent, "error", lambda value: error_type(value, limits), None, refusals)
+    vectors = _vectors(sent, limits, refusals, blank)
+    scores, metric, rows = _scores(sent, limits, refusals, blank)
+    query, empty, failed = _outcomes(rows, sent.get("result_count"), failures, blank)
+    return EventBatch(
+        keys=keys,
+        key_index=key_index,
+        index=blank.position if index is None else np.array(index, dtype=np.intp),
+        timestamp=np.full(len(events), now) if times is None else np.array(times, dtype=np.float64),
+        weight=blank.one if weights is None else np.array(weights, dtype=np.float64),
+        vectors=vectors.rows,
+        norm=vectors.norm,
+        fault=vectors.fault,
+        scores=scores,
+        metric=metric,
+        query=query,
+        empty=empty,
+        failed=failed,
+        latency_seconds=blank.nan if latency is None else np.array(latency, dtype=np.float64),
+        event_ids=ids if ids and any(ids) else None,
+        errors=failures if failures and any(failures) else None,
+        unknown_labels=sum(map(bool, sent.get("labels", ()))),
+    )
+
+
+def _sent(events: Sequence[Event]) -> Sent:
+    columns_ = zip(*map(msgspec.structs.astuple, events), strict=True)
+    # Not strict: a document is an event with one field more.
+    named = zip(Event.__struct_fields__, columns_, strict=False)
+    return {field: column for field, column in named if column.count(None) < len(column)}
+
+
+def _judged(
+    sent: Sent, field: str, rule: Callable[[Any], Value], missing: Missing, refusals: Refusals
+) -> list[Value | Missing] | None:
+    """The field of every event as its rule reads it; None where no event carries it."""
+    if field not in sent:
+        return None
+    judged: list[Value | Missing] = []
+    for i, value in enumerate(sent[field]):
+        try:
+            judged.append(missing if value is None else rule(value))
+        except Refused as refusal:
+            refusals.setdefault(i, refusal)
+            judged.append(missing)
+    return judged
+
+
+def _series(
+    sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank
+) -> tuple[tuple[SeriesKey, ...], NDArray[np.intp]]:
+    """The distinct series, and the position of each event's among them. Every spelling is judged once."""
+    nothing = (None,) * len(blank.position)
+    models, versions, tokenizers, kinds = (sent.get(field, nothing) for field in SeriesKey._fields)
+    judged: dict[tuple[str | None, ...], int | Refused] = {}
+    keys: dict[SeriesKey, int] = {}
+    key_index = []
+    for i, spelling in enumerate(zip(models, versions, tokenizers, kinds, strict=True)):
+        position = judged.get(spelling)
+        if position is None:
+            try:
+                position = keys.setdefault(series_key(*spelling, limits.label_bytes), len(keys))
+            except Refused as refusal:
+                position = refusal
+            judged[spelling] = position
+        if isinstance(position, Refused):
+            refusals.setdefault(i, position)
+            position = 0
+        key_index.append(position)
+    return tuple(keys), blank.first if len(keys) <= 1 else np.array(key_index, dtype=np.intp)
+
+
+def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> Vectors:
+    """Vectors, norms and faults: a norm that was sent goes before the vector's own."""
+    rows = _judged(sent, "embedding", lambda value: float32_bytes(value, limits.dimension), None, refusals)
+    norms = _judged(sent, "norm", lambda value: not_negative("norm", value), None, refusals)
+    if rows is not None and norms is not None:
+        # A norm of 0 tells of a zero vector, whatever became of it on the way.
+        rows = [None if norm == 0 else row for row, norm in zip(rows, norms, strict=True)]
+    found = Vectors(blank.vectors, blank.nan, blank.no_fault) if rows is None else measure(rows)
+    if norms is None:
+        return found
+    norm_column, fault = found.norm.copy(), found.fault.copy()
+    for i, norm in enumerate(norms):
+        if norm == 0:
+            fault[i] = FAULT_CODE[VectorFault.ZERO]
+        elif norm is not None:
+            norm_column[i] = norm
+    return Vectors(found.rows, norm_column, fault)
+
+
+def _scores(
+    sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank
+) -> tuple[Ragged, NDArray[np.int8], Sequence[Sequence[float] | None] | None]:
+    """Similarities, their metric, and the scores of each event as they came (None where it had none)."""
+    rows: Sequence[Sequence[float] | None] | None = sent.get("scores")
+    if "top_k" in sent:
+        rows = [
+            [document.score for document in top_k] if row is None and top_k is not None else row
+            for row, top_k in zip(rows or (None,) * len(sent["top_k"]), sent["top_k"], strict=True)
+        ]
+    if rows is None:
+        return blank.scores, blank.no_metric, None
+    metrics = [SimilarityMetric.COSINE] * len(rows)
+    if "similarity_metric" in sent:
+        metrics = [metric or SimilarityMetric.COSINE for metric in sent["similarity_metric"]]
+    too_long = {i for i, row in enumerate(rows) if row and len(row) > limits.top_k}
+    found, refused = similarities([() if i in too_long else row or () for i, row in enumerate(rows)], metrics)
+    refused |= dict.fromkeys(too_long, refuse("scores", f"must be at most {limits.top_k}: those of the top-k"))
+    for i, refusal in refused.items():
+        refusals.setdefault(i, refusal)
+    codes = [METRICS.index(metric) if row else -1 for metric, row in zip(metrics, rows, strict=True)]
+    return found, np.array(codes, dtype=np.int8), rows
+
+
+def _outcomes(
+    rows: Sequence[Sequence[float] | None] | None,
+    counts: Sequence[int | None] | None,
+    failures: Sequence[str | None] | None,
+    blank: _Blank,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which events tell of a retrieval, which of one that found nothing, and which of one that failed."""
+    if rows is None and counts is None and failures is None:
+        return blank.false, blank.false, blank.false
+    nothing = (None,) * len(blank.position)
+    query, empty, failed = [], [], []
+    for row, count, failure in zip(rows or nothing, counts or nothing, failures or nothing, strict=True):
+        told = row is not None or count is not None
+        query.append(told or failure is not None)
+        # Either of the two tells of results; a failed retrieval tells nothing of what there is.
+        empty.append(told and not row and not count and failure is None)
+        failed.append(failure is not None)
+    return np.array(query), np.array(empty), np.array(failed)

@@ -1,0 +1,106 @@
+"""Content encodings: undone piece by piece, so that a bomb costs no more than the cap."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from app.decode.errors import Malformed, TooLarge, UnsupportedMediaType
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+CHUNK_BYTES = 64 * 1024
+MAX_MEMBERS = 1024
+"""Members or frames of one body. Each costs a decompressor and a copy of what follows it in its chunk."""
+
+MAX_WINDOW_LOG = 23
+"""8 MiB: what RFC 9659 allows for `Content-Encoding: zstd`."""
+
+
+class Decompressor(Protocol):
+    """What zlib and zstd have in common."""
+
+    @property
+    def eof(self) -> bool:
+        """The member is complete."""
+        ...
+
+    @property
+    def unused_data(self) -> bytes:
+        """What came after the end of the member."""
+        ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """The next output, at most so many bytes of it."""
+        ...
+
+
+def _gzip() -> Decompressor:
+    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+
+
+def _zstd() -> Decompressor:
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG})
+
+
+ENCODINGS: Mapping[str, Callable[[], Decompressor] | None] = {"gzip": _gzip, "identity": None, "zstd": _zstd}
+"""Content encoding -> what undoes it."""
+
+
+def inflate(content_encoding: str | None, body: bytes, limit_bytes: int) -> bytes:
+    """The body without its content encoding, at most `limit_bytes` long.
+
+    Several gzip members or zstd frames are joined. Linear in the bytes that go in and come out;
+    never holds more than twice the limit.
+    Raises `UnsupportedMediaType`, `TooLarge`, or `Malformed` (not in that encoding, or cut short).
+
+    >>> inflate("gzip", zlib.compress(b"[]", wbits=31), limit_bytes=100)
+    b'[]'
+    """
+    name = (content_encoding or "identity").strip().lower()
+    if name not in ENCODINGS:
+        raise UnsupportedMediaType(f"unsupported content encoding; one of {', '.join(sorted(ENCODINGS))}")
+    make = ENCODINGS[name]
+    if make is None:
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+        return body
+    try:
+        return _inflate(make, body, limit_bytes)
+    except (zlib.error, zstd.ZstdError):
+        hint = f", or its window is larger than {1 << MAX_WINDOW_LOG - 20} MiB" if name == "zstd" else ""
+        raise Malformed(f"the body is not valid {name}{hint}") from None
+
+
+def _inflate(make: Callable[[], Decompressor], body: bytes, limit_bytes: int) -> bytes:
+    pieces = []
+    size = 0
+    members = 1
+    decompressor = make()
+    for start in range(0, len(body), CHUNK_BYTES):
+        data = body[start : start + CHUNK_BYTES]
+        while data:
+            if decompressor.eof:
+                members += 1
+                if members > MAX_MEMBERS:
+                    raise Malformed(f"the body has more than {MAX_MEMBERS} compressed members; send it as one")
+                decompressor = make()
+            # One byte past the limit tells too large from just fitting; below it, all input has been used.
+            piece = decompressor.decompress(data, limit_bytes - size + 1)
+            size += len(piece)
+            if size > limit_bytes:
+                raise _too_large(limit_bytes)
+            pieces.append(piece)
+            data = decompressor.unused_data
+    if not decompressor.eof:
+        raise Malformed("the compressed body is cut short")
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit_bytes} bytes (inflated); send fewer events a request")

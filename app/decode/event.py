@@ -1,0 +1,189 @@
+"""One event as its sender wrote it, and the rule of each of its fields.
+
+The typed decoders (msgspec) fill `Event`; what they cannot say of a type, the functions here say of a value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from app.decode.errors import Refused
+from app.decode.labels import clean_label
+from app.decode.limits import Limits
+from app.model import UNKNOWN_ERROR, Reason, SeriesKey, SimilarityMetric
+
+MAX_EVENT_ID_BYTES = 256
+MIN_SAMPLE_RATE = 1e-9
+"""Below it, one event would stand for so many that sums of float64 could no longer count single ones."""
+
+Embedding = str | bytes | list[float | None]
+"""base64 of little-endian float32, the bytes themselves, or numbers (None where the sender wrote null)."""
+
+
+class ScoredDocument(msgspec.Struct, gc=False):
+    """An entry of `top_k`; its id is for a later step."""
+
+    score: float
+
+
+class Event(msgspec.Struct, gc=False):
+    """The fields that become columns; None where the sender wrote nothing or null, all others are skipped unread."""
+
+    model: str | None = None
+    model_version: str | None = None
+    tokenizer_version: str | None = None
+    kind: Literal["query", "document"] | None = None
+    timestamp: float | str | None = None
+    sample_rate: float | None = None
+    event_id: str | int | None = None
+    embedding: str | list[float | None] | None = None
+    norm: float | None = None
+    scores: list[float] | None = None
+    top_k: list[ScoredDocument] | None = None
+    similarity_metric: SimilarityMetric | None = None
+    result_count: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    error: str | None = None
+    latency_seconds: float | None = None
+    labels: dict[str, str] | None = None
+
+
+class Rule(NamedTuple):
+    """What is said where a field has the wrong type."""
+
+    reason: Reason
+    wanted: str
+
+
+_NAME = Rule(Reason.FIELD_TYPE, "must be a string")
+
+RULES: Final[Mapping[str, Rule]] = {
+    "model": _NAME,
+    "model_version": _NAME,
+    "tokenizer_version": _NAME,
+    "kind": Rule(Reason.FIELD_TYPE, "must be query or document"),
+    "timestamp": Rule(Reason.TIMESTAMP, "must be unix seconds (a number) or an RFC 3339 string"),
+    "sample_rate": Rule(Reason.SAMPLE_RATE, f"must be a number above 0 (at least {MIN_SAMPLE_RATE:g}) and at most 1"),
+    "event_id": Rule(Reason.FIELD_TYPE, f"must be a string or an integer of at most {MAX_EVENT_ID_BYTES} bytes"),
+    "embedding": Rule(Reason.EMBEDDING, "must be a flat list of numbers, or base64 of little-endian float32"),
+    "norm": Rule(Reason.NORM, "must be a finite number, not negative"),
+    "scores": Rule(Reason.SCORES, "must be a list of finite numbers, best first"),
+    "top_k": Rule(Reason.SCORES, 'must be a list of objects {"id", "score"} with finite scores, best first'),
+    "similarity_metric": Rule(Reason.SIMILARITY_METRIC, f"must be one of {', '.join(SimilarityMetric)}"),
+    "result_count": Rule(Reason.FIELD_TYPE, "must be an integer, not negative"),
+    "error": Rule(Reason.FIELD_TYPE, "must be a string: a short error type"),
+    "latency_seconds": Rule(Reason.FIELD_TYPE, "must be a finite number of seconds, not negative"),
+    "labels": Rule(Reason.FIELD_TYPE, "must be an object of strings"),
+}
+
+
+_UNFIT = (msgspec.ValidationError, UnicodeEncodeError)
+"""Lone surrogates are the second, where a number or one of some words is wanted."""
+
+
+def refuse(field: str, message: str | None = None) -> Refused:
+    """The refusal of a field with its own reason; the message says what its rule wants unless told more."""
+    rule = RULES[field]
+    return Refused(field, rule.reason, f"{field} {message or rule.wanted}")
+
+
+def event_from(fields: object, defaults: Mapping[str, Any]) -> Event:
+    """One event out of plain values, with the batch's defaults where it is silent. Raises `Refused`."""
+    if not isinstance(fields, dict):
+        raise Refused("", Reason.MALFORMED, "an event must be an object")
+    said = {**defaults, **{name: value for name, value in fields.items() if value is not None}}
+    try:
+        return msgspec.convert(said, Event)
+    except _UNFIT:
+        # Asked again one by one: the path in the exception's text is for people, and quotes the value.
+        raise refuse(next(name for name in RULES if name in said and not _fits(name, said[name]))) from None
+
+
+def _fits(field: str, value: object) -> bool:
+    try:
+        msgspec.convert({field: value}, Event)
+    except _UNFIT:
+        return False
+    return True
+
+
+def series_key(
+    model: str | None, model_version: str | None, tokenizer_version: str | None, kind: str | None, limit_bytes: int
+) -> SeriesKey:
+    """The identity of the event's series. Raises `Refused`."""
+    if not model:
+        raise Refused("model", Reason.MISSING_FIELD, "model is required: the name of the embedding model")
+    names = []
+    for field, text in (("model", model), ("model_version", model_version), ("tokenizer_version", tokenizer_version)):
+        try:
+            names.append(clean_label(text, limit_bytes) if text else "")
+        except ValueError as error:
+            raise Refused(field, Reason.LABEL, f"{field} {error}") from None
+    return SeriesKey(names[0], names[1], names[2], "document" if kind == "document" else "query")
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def timestamp_seconds(value: float | str, limits: Limits, now: float) -> float:
+    """Unix seconds, not later than now. Raises `Refused` where it lies further ahead than clocks differ."""
+    if isinstance(value, float) and 0 <= value <= now:
+        return value  # nearly all of them
+    if isinstance(value, str):
+        if len(value) > 64 or not _RFC3339.fullmatch(value):
+            raise refuse("timestamp")
+        try:
+            seconds = datetime.fromisoformat(value.upper()).timestamp()
+        except (ValueError, OverflowError):
+            raise refuse("timestamp") from None
+    else:
+        seconds = value
+    if not math.isfinite(seconds):
+        raise refuse("timestamp")
+    if seconds > now + limits.future_seconds:
+        hint = "; it looks like milliseconds, unix seconds are wanted" if seconds > 1e11 else ""
+        raise refuse("timestamp", f"must be at most {limits.future_seconds:g} s ahead of the exporter's clock{hint}")
+    return min(seconds, now)
+
+
+def weight(sample_rate: float) -> float:
+    """How many events of the traffic one event stands for. Raises `Refused`."""
+    if not MIN_SAMPLE_RATE <= sample_rate <= 1:
+        raise refuse("sample_rate")
+    return 1 / sample_rate
+
+
+def event_id(value: str | int) -> str | None:
+    """The id as text; None for an empty one, or all events of a careless sender would be one. Raises `Refused`."""
+    # A limit in bits first: Python refuses to print integers of more than 4,300 digits.
+    if isinstance(value, int):
+        if value.bit_length() > 3 * MAX_EVENT_ID_BYTES:
+            raise refuse("event_id")
+        return str(value)
+    try:
+        size = len(value) if len(value) > MAX_EVENT_ID_BYTES or value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        raise refuse("event_id", "must be valid Unicode") from None
+    if size > MAX_EVENT_ID_BYTES:
+        raise refuse("event_id")
+    return value or None
+
+
+def error_type(value: str, limits: Limits) -> str | None:
+    """The error's type; "other" where it is no fit label, None where it is empty (senders without nulls)."""
+    try:
+        return clean_label(value, limits.label_bytes) or None
+    except ValueError:
+        return UNKNOWN_ERROR
+
+
+def not_negative(field: str, value: float) -> float:
+    """A finite number, not negative. Raises `Refused`."""
+    if not 0 <= value < math.inf:
+        raise refuse(field)
+    return value
