@@ -1,0 +1,35 @@
+"""What Prometheus scrapes. `catalog.FAMILIES` names every family, `build` joins the parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from app.metrics.collector import Evaluations, ExporterCollector
+from app.metrics.exposition import Exposition, Rendered
+from app.metrics.own import OwnMetrics
+from app.metrics.runtime import register_runtime
+from app.model import Clock
+from app.store import SeriesStore
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What the routes count with, and what they answer a scrape with."""
+
+    own: OwnMetrics
+    exposition: Exposition
+
+
+def build(store: SeriesStore, evaluations: Evaluations, clock: Clock, min_window_events: int) -> Metrics:
+    """Metrics of a store and its evaluator, on a registry of their own."""
+    own = OwnMetrics()
+    # auto_describe: the client library's own collectors do not describe themselves, and name[] would not find them.
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(ExporterCollector(store, evaluations, own, clock, min_window_events))
+    register_runtime(registry)
+    return Metrics(own, Exposition(registry, own.observe_scrape))
+
+
+__all__ = ["Evaluations", "Exposition", "Metrics", "OwnMetrics", "Rendered", "build"]

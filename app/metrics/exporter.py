@@ -1,0 +1,111 @@
+"""Families about the exporter itself."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Final
+
+from app import __version__
+from app.evaluate import Evaluation
+from app.metrics.family import Family, Source, single
+from app.metrics.own import OwnTotals
+from app.store import StoreCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the exporter knows of itself at a scrape."""
+
+    own: OwnTotals
+    store: StoreCounts
+    evaluation: Evaluation
+
+
+INTAKE: Final[tuple[Source[Vitals], ...]] = (
+    Source(
+        Family(
+            "embedding_event_failures_total",
+            "counter",
+            ("reason",),
+            "Events refused, by the reason told to their sender; a request that could not be read counts as one.",
+        ),
+        lambda vitals: [((reason,), count) for reason, count in vitals.own.failures.items()],
+    ),
+    Source(
+        Family(
+            "embedding_events_ignored_total",
+            "counter",
+            ("reason",),
+            "Events left out on purpose: duplicate (its event_id was seen before) or late (too old for its window). "
+            "unknown_label counts events that were kept, without a label that is not among slice_labels.",
+        ),
+        lambda vitals: [((reason,), count) for reason, count in vitals.store.ignored.items()],
+    ),
+)
+
+EXPORTER: Final[tuple[Source[Vitals], ...]] = (
+    Source(
+        Family(
+            "embedding_exporter_build_info",
+            "gauge",
+            ("version", "python_version"),
+            "Always 1: the version of the exporter and of Python.",
+        ),
+        lambda _: [((__version__, platform.python_version()), 1)],
+    ),
+    Source(
+        Family("embedding_exporter_series", "gauge", (), "Live series, without the one that others fold into."),
+        single(lambda vitals: vitals.store.series),
+    ),
+    Source(
+        Family("embedding_exporter_series_limit", "gauge", (), "Most series held at once: the setting max_series."),
+        single(lambda vitals: vitals.store.series_limit),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_folded_events_total",
+            "counter",
+            (),
+            "Events past the limit of series or of memory: counted under the model __other__, without drift scores.",
+        ),
+        single(lambda vitals: vitals.store.folded_events),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_evaluation_duration_seconds",
+            "gauge",
+            (),
+            "Seconds that the latest evaluation of all series took.",
+        ),
+        single(lambda vitals: vitals.evaluation.duration_seconds if vitals.evaluation.at else None),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_last_evaluation_timestamp_seconds",
+            "gauge",
+            (),
+            "Unix time of the latest evaluation: scores and windows are as of then.",
+        ),
+        single(lambda vitals: vitals.evaluation.at or None),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_request_duration_seconds",
+            "histogram",
+            ("route", "code"),
+            "Seconds from the first line of a request to the end of the reply, by route template and class of status "
+            "code. Cumulative: use rate() or increase().",
+        ),
+        lambda vitals: sorted(vitals.own.requests.items()),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_scrape_duration_seconds",
+            "gauge",
+            (),
+            "Seconds that the scrape before this one took to render.",
+        ),
+        single(lambda vitals: vitals.own.scrape_seconds),
+    ),
+)

@@ -1,0 +1,183 @@
+"""A real Prometheus scrapes a real exporter, and every family that traffic alone can fill is there to be queried."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.metrics.catalog import FAMILIES
+
+DEADLINE_SECONDS = 30.0
+"""For the slowest machine; usually all is there after three seconds."""
+
+NEEDS_A_BASELINE = {
+    "embedding_poor_match_queries_total",
+    "embedding_poor_match_limit",
+    "embedding_drift_score",
+    "embedding_drift_statistic",
+    "embedding_similarity_kl_nats",
+    "embedding_baseline_created_timestamp_seconds",
+    "embedding_baseline_info",
+}
+
+
+@dataclass
+class Process:
+    """A program that listens on a loopback port of its own; what it writes goes to a file."""
+
+    url: str
+    log: Path
+    popen: subprocess.Popen
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=10) as reply:
+            return reply.read().decode()
+
+    def until(self, condition):
+        """Ask again and again until the condition gives something; the failure shows what the program wrote."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline and self.popen.poll() is None:
+            try:
+                found = condition()
+            except (OSError, urllib.error.HTTPError):
+                found = None
+            if found:
+                return found
+            time.sleep(0.05)
+        pytest.fail(f"not within {DEADLINE_SECONDS:g} s, or it ended:\n{self.log.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A function that starts a program on a free port; all are killed in the end."""
+    started = []
+
+    def run(name, command, ready):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        log = tmp_path_factory.mktemp(name) / "log"
+        with log.open("w") as output:
+            words = [word.format(address=address) for word in command]
+            popen = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        started.append(popen)
+        process = Process(f"http://{address}", log, popen)
+        process.until(lambda: process.get(ready))
+        return process
+
+    yield run
+    for popen in started:
+        popen.kill()
+        popen.wait()
+
+
+@pytest.fixture(scope="module")
+def exporter(start):
+    """The exporter as a user starts it, twenty times as fast, with a window's worth of queries of every kind."""
+    serve = [sys.executable, "-m", "app.cli", "serve", "--listen", "{address}", "--time-scale", "20"]
+    process = start("exporter", serve, "/-/ready")
+    rng = np.random.default_rng(7)
+    events = [query(rng) for _ in range(250)]
+    events += [{"error": "timeout"}, {"embedding": [0] * 8}, {"result_count": 0}]
+    body = json.dumps({"model": "e5", "model_version": "2", "tokenizer_version": "1", "events": events}).encode()
+    request = urllib.request.Request(process.url + "/v1/events", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert (202, len(events)) == (reply.status, json.load(reply)["accepted"])
+    return process
+
+
+def query(rng):
+    return {
+        "embedding": rng.normal(size=8).tolist(),
+        "scores": sorted(rng.beta(8, 4, size=5).tolist(), reverse=True),
+        "latency_seconds": float(rng.gamma(2, 0.02)),
+    }
+
+
+@pytest.fixture(scope="module")
+def scraped(start, exporter, prometheus, tmp_path_factory):
+    """A Prometheus that scrapes the exporter every second and has done so after its first evaluation."""
+    directory = tmp_path_factory.mktemp("prometheus")
+    configuration = directory / "prometheus.yml"
+    target = exporter.url.removeprefix("http://")
+    configuration.write_text(
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+        f"scrape_configs: [{{job_name: embedding-drift, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    command = [
+        prometheus,
+        f"--config.file={configuration}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        "--web.listen-address={address}",
+    ]
+    process = start("prometheus-log", command, "/-/ready")
+    # The last to come: one wants an evaluation, the other a scrape before.
+    latest = "embedding_norm_quantile", "embedding_exporter_scrape_duration_seconds"
+    process.until(lambda: all(queried(process, name) for name in latest))
+    return process
+
+
+def queried(process, expression):
+    """The result of an instant query: a list of series, empty where there are none."""
+    answer = json.loads(process.get("/api/v1/query?" + urllib.parse.urlencode({"query": expression})))
+    assert "success" == answer["status"]
+    return answer["data"]["result"]
+
+
+def test_the_target_is_up(scraped):
+    """Prometheus counts the exporter as healthy."""
+    (up,) = queried(scraped, "up")
+
+    assert "1" == up["value"][1]
+
+
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES if family.name not in NEEDS_A_BASELINE], ids=lambda family: family.name
+)
+def test_every_family_can_be_queried(scraped, family):
+    """With the labels of the catalogue, beside those that Prometheus adds."""
+    name = f"{family.name}_bucket" if family.kind == "histogram" else family.name
+    found = queried(scraped, name)
+
+    labels = {"__name__", "job", "instance", *family.labels} | ({"le"} if family.kind == "histogram" else set())
+    # A label with an empty value is none.
+    empty = {"similarity_metric", "dimension"}
+    assert found
+    for series in found:
+        assert labels - empty <= set(series["metric"]) <= labels
+
+
+def test_histograms_answer_quantile_queries(scraped):
+    """Negative bounds and all: the median of the top-1 similarities is where the data have it."""
+    (median,) = queried(scraped, "histogram_quantile(0.5, sum by (le) (embedding_top1_similarity_bucket))")
+
+    assert 0.7 < float(median["value"][1]) < 0.95
+
+
+def test_prometheus_knows_type_and_help(scraped):
+    """The metadata that dashboards show are those of the catalogue."""
+    metadata = json.loads(scraped.get("/api/v1/metadata"))["data"]
+
+    for family in FAMILIES:
+        # Scraped as OpenMetrics, where a family of counters goes without _total.
+        known = metadata.get(family.name) or metadata.get(family.name.removesuffix("_total"))
+        if family.name not in NEEDS_A_BASELINE:
+            assert (family.kind, family.help) == (known[0]["type"], known[0]["help"])
+
+
+def test_promtool_has_nothing_to_say_of_a_live_scrape(exporter, promtool):
+    """`promtool check metrics` on what curl gets is silent."""
+    page = exporter.get("/metrics")
+
+    checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+
+    assert (0, "", "") == (checked.returncode, checked.stdout, checked.stderr)
