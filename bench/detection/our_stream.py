@@ -1,0 +1,123 @@
+"""The exporter's own frame, calibration and limits on the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.drift.blocks import Blocks
+from app.drift.calibration import MINIMUM_EVENTS, Calibration
+from app.drift.sums import FrameSums, VectorSums
+from app.drift.window import Window
+from app.frame import Frame
+from bench.detection.data import DataSet, Rows
+from bench.detection.ours import known
+from bench.detection.rules import Reading
+from bench.detection.stream import EVALUATION_SECONDS, WINDOWS
+from bench.detection.traffic import DAY
+from bench.detection.window_sums import WindowSum, WindowSums
+
+ALPHA = 1e-4 / 5
+"""Of one look at one window: what a budget of about one alarm a series-year comes to."""
+BASELINE_SAMPLE = 2048
+"""Rows that the frame is fitted from, spread evenly over the baseline's events."""
+PANE_SECONDS = 300.0
+CALIBRATION_SECONDS = 7 * DAY
+"""Closed windows are learned from for so long after the baseline."""
+
+
+class OurStream:
+    """Learns a frame and limits from the first events; then scores windows from running sums, as the exporter does.
+
+    Each row is measured in the frame once, whatever number of times it is asked.
+    """
+
+    def __init__(self, data: DataSet, baseline_seconds: float) -> None:
+        self._vectors = data.vectors
+        self._baseline_seconds = baseline_seconds
+        self._rows: list[Rows] = []
+        self._times: list[NDArray[np.float64]] = []
+        self._frame: Frame | None = None
+        self._panes: list[Window] = []
+        self._later: dict[str, list[Window]] = {name: [] for name in WINDOWS}
+        self._calibrations: dict[str, Calibration] = {}
+        self._sums = WindowSums(np.zeros((len(data.vectors), 1)), WINDOWS, EVALUATION_SECONDS)
+
+    def add(self, rows: Rows, times: NDArray[np.float64]) -> None:
+        """Keep the events of the baseline, count those after it."""
+        if self._frame is None:
+            self._rows.append(rows)
+            self._times.append(times)
+        else:
+            self._sums.add(rows)
+
+    def evaluate(self, now: float) -> Mapping[str, Reading]:
+        """Score over limit, and effects; nothing while the baseline is learned."""
+        if self._frame is None:
+            if now >= self._baseline_seconds:
+                self._freeze(now)
+            return {}
+        since = now - self._baseline_seconds
+        readings = {}
+        for name, found in self._sums.close().items():
+            if found.n < MINIMUM_EVENTS:
+                continue
+            window = _window(found)
+            if since % WINDOWS[name] == 0 and since <= CALIBRATION_SECONDS:
+                self._later[name].append(window)
+            calibration = self._calibrations[name]
+            score = max(reading.score for reading in calibration.read(window))
+            final = now >= DAY and calibration.time_matched
+            readings[name] = Reading(score, known(calibration.effects(window)), final)
+        if since % DAY == 0 and since <= CALIBRATION_SECONDS:
+            self._calibrate()
+        return readings
+
+    def _freeze(self, now: float) -> None:
+        rows, times = np.concatenate(self._rows), np.concatenate(self._times)
+        self._rows, self._times = [], []
+        chosen = np.unique(np.linspace(0, len(rows) - 1, BASELINE_SAMPLE).astype(np.intp))
+        mean = self._vectors[rows].mean(axis=0, dtype=np.float64)
+        self._frame, held_out = Frame.fit(self._vectors[rows[chosen]], mean)
+
+        panes = round(now / PANE_SECONDS)
+        pane, pane_of_chosen = (times // PANE_SECONDS).astype(np.intp), (times[chosen] // PANE_SECONDS).astype(np.intp)
+        for i in range(panes):
+            measured = held_out.take(np.flatnonzero(pane_of_chosen == i))
+            self._panes.append(Window(VectorSums.of(self._vectors[rows[pane == i]]), self._frame.sums(measured)))
+        self._calibrate()
+        self._sums = WindowSums(self._features(), WINDOWS, EVALUATION_SECONDS)
+
+    def _calibrate(self) -> None:
+        assert self._frame is not None
+        for name, seconds in WINDOWS.items():
+            span = round(seconds / PANE_SECONDS)
+            blocks = Blocks.of(self._frame.whitening, self._panes, span, self._later[name])
+            self._calibrations[name] = Calibration.learn(blocks, ALPHA)
+
+    def _features(self) -> NDArray[np.float64]:
+        """What a pane adds up, for each row of the data set."""
+        assert self._frame is not None
+        measured = self._frame.measure(self._vectors)
+        each = [self._frame.sums(measured.take(np.array([row]))) for row in range(len(self._vectors))]
+        ours = [[s.depth, s.depth_squares, s.distance, s.distance_squares, *s.below] for s in each]
+        squares = np.einsum("ij,ij->i", self._vectors, self._vectors, dtype=np.float64)
+        return np.column_stack([np.asarray(ours), squares, self._vectors])
+
+
+def _window(found: WindowSum) -> Window:
+    depth, depth_squares, distance, distance_squares = found.total[:4].tolist()
+    return Window(
+        VectorSums(found.n, found.total[12:], float(found.total[11])),
+        FrameSums(
+            n=found.n,
+            depth=depth,
+            depth_squares=depth_squares,
+            distance=distance,
+            distance_squares=distance_squares,
+            below=np.rint(found.total[4:11]).astype(np.int64),
+            features=np.empty(0),
+        ),
+    )
