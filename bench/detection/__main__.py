@@ -9,6 +9,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.detection import ours, page, peers, shuffled, stream, tables
@@ -21,8 +22,8 @@ PAGE = Path("docs/drift.md")
 WINDOW = 500
 """Events in the windows of the tables that show one size."""
 
-PEERS = shuffled.Plan(splits=32, healthy=40, drifting=5, sizes=(WINDOW,))
-PEERS_QUICK = shuffled.QUICK
+PEERS = shuffled.Plan(splits=32, healthy=40, drifting=6, sizes=(WINDOW,), baselines=("plain",))
+PEERS_QUICK = replace(PEERS, splits=4)
 
 
 def measure_shuffled(data: DataSet, *, quick: bool) -> str:

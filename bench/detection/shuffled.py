@@ -27,6 +27,7 @@ class Plan:
     drifting: int = 5
     """Windows of each change and share, a split and size."""
     sizes: tuple[int, ...] = (100, 500, 1000)
+    baselines: tuple[str, ...] = tuple(BASELINES)
 
 
 QUICK = Plan(splits=8, healthy=15, drifting=3, sizes=(500,))
@@ -96,8 +97,8 @@ def _in_order(cells: Mapping[Cell, Readings], data: DataSet) -> Measured:
 def _one_split(data: DataSet, seed: int, *, detectors: Mapping[str, Detector], plan: Plan) -> dict[str, Measured]:
     split = Split(data, seed)
     measured: dict[str, Measured] = {name: defaultdict(Readings) for name in detectors}
-    for baseline, make in BASELINES.items():
-        reference = make(split, np.random.default_rng([seed, 2]))
+    for baseline in plan.baselines:
+        reference = BASELINES[baseline](split, np.random.default_rng([seed, 2]))
         fitted = {name: detector(reference) for name, detector in detectors.items()}
         for case in cases(data):
             if case.baseline == baseline:

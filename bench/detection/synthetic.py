@@ -22,7 +22,7 @@ def synthetic(*, rows: int = 8000, dimension: int = 384, topics: int = 80, seed:
     """
     rng = np.random.default_rng(seed)
     live = dimension - DEAD_DIMENSIONS
-    scale = (np.arange(live) + 3.0) ** -0.6
+    scale = np.asarray((np.arange(live) + 3.0) ** -0.6, np.float64)
     scale /= np.linalg.norm(scale)
     axes = _rotation(live, rng)
 

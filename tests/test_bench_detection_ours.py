@@ -1,0 +1,58 @@
+"""The measurement runs the exporter's own code."""
+
+import numpy as np
+import pytest
+
+from app.compare import Reference
+from app.drift.sums import VectorSums
+from app.drift.window import Window
+from bench.detection import ours, stream
+from bench.detection.our_stream import OurStream
+from bench.detection.sample import Sample
+from bench.detection.synthetic import synthetic
+from bench.detection.traffic import Traffic, nearest
+from bench.detection.windows import Split
+
+HOUR = 3600.0
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic(rows=1600, dimension=32, topics=20)
+
+
+def test_our_verdict_is_that_of_compare(data):
+    """Score, statistics and effects, though the reference is fitted once for many windows."""
+    split = Split(data, 0)
+    reference, window = data.vectors[split.baseline], data.vectors[split.new]
+
+    verdict = ours.fit(Sample(reference))(Sample(window))
+    comparison = Reference(reference).compare(window)
+
+    assert comparison.score == verdict.values["score"] > 1
+    assert {each.statistic for each in comparison.scores} | {"score"} == set(verdict.values)
+    assert comparison.effects.changed_share == verdict.effects["changed_share"]
+
+
+def test_running_sums_read_what_the_events_themselves_read(data):
+    """The five-minute window from precomputed rows against one measured anew."""
+    detector = OurStream(data, 2 * HOUR)
+    kept = []
+    for now, readings, part in stream.evaluations(Traffic(data, nearest(data.vectors), seed=3), detector, 3 * HOUR):
+        assert not readings or now > 2 * HOUR
+        if now > 3 * HOUR - 300:
+            kept.append(part.rows)
+
+    rows = data.vectors[np.concatenate(kept)]
+    frame, calibration = detector._frame, detector._calibrations["5m"]
+    window = Window(VectorSums.of(rows), frame.sums(frame.measure(rows)))
+
+    assert max(each.score for each in calibration.read(window)) == pytest.approx(readings["5m"].score, rel=1e-3)
+    assert calibration.effects(window).changed_share == pytest.approx(readings["5m"].effects["changed_share"])
+
+
+def test_limits_are_final_after_a_day_alone(data):
+    """Two hours are no day: pages wait."""
+    detector = OurStream(data, 2 * HOUR)
+    for _, readings, _ in stream.evaluations(Traffic(data, nearest(data.vectors), seed=3), detector, 2.2 * HOUR):
+        assert not any(reading.final for reading in readings.values())
