@@ -59,8 +59,9 @@ def learn_limit(
     baseline_events: int,
     statistic: Statistic,
     floor: float = 0.0,
+    alpha: float = ALPHA,
 ) -> Limit | None:
-    """The limit that a look at a healthy window exceeds with probability `ALPHA`.
+    """The limit that a look at a healthy window exceeds with probability `alpha`.
 
     `values[j]` is statistic(block j, whole baseline), blocks being J spans of time of the baseline, all of one
     duration, with `block_events[j]` events each. A window of that duration is to be held against it. None where
@@ -70,11 +71,11 @@ def learn_limit(
     - Each block is a part of the whole w = n_j / M that it is compared with. F_block - F_rest is exactly
       (F_block - F_whole) / (1 - w), so distances are divided by 1 - w and divergences by its square.
     - Blocks are brought to their median size n0 by the noise of sampling, (1/n + 1/M)^p.
-    - The limit is the 1 - ALPHA quantile of the gamma distribution with the blocks' mean and variance: statistics
+    - The limit is the 1 - alpha quantile of the gamma distribution with the blocks' mean and variance: statistics
       are positive and skewed. The standard deviation is first multiplied by t(J-1) / z sqrt(1 + 1/J), as for a
       prediction limit of Student's t: 2.5 at 8 blocks, 1.3 at 24, 1.02 at 288.
     - It is at least the largest of the blocks: what the baseline itself did is not drift. And at least what independent
-      events exceed with probability ALPHA, where that is known: less noise than that no traffic has. It matters to KL,
+      events exceed with probability alpha, where that is known: less noise than that no traffic has. It matters to KL,
       which reads 0 in half of all blocks.
 
     Raises ValueError where a block has as many events as the whole baseline, or the lengths differ.
@@ -94,9 +95,9 @@ def learn_limit(
     left_out = reading / (1 - sizes / baseline_events) ** (2 * exponent)
     noise = 1 / sizes + 1 / baseline_events
     common = left_out * ((1 / events + 1 / baseline_events) / noise) ** exponent
-    value = max(_gamma_limit(common), float(common.max()))
+    value = max(_gamma_limit(common, alpha), float(common.max()))
     if statistic.noise_quantile is not None:
-        value = max(value, statistic.noise_quantile(ALPHA) * (1 / events + 1 / baseline_events) ** exponent)
+        value = max(value, statistic.noise_quantile(alpha) * (1 / events + 1 / baseline_events) ** exponent)
     if max(value, floor) <= 0:
         return None
     return Limit(value, events, baseline_events, exponent, floor, reading.size)
@@ -126,11 +127,11 @@ def resolution_floor(statistic: Statistic, baseline: Distribution, resolution: f
     )
 
 
-def _gamma_limit(values: Floats) -> float:
-    """The 1 - ALPHA quantile of a gamma distribution fitted to the values' mean and, widened, their variance."""
+def _gamma_limit(values: Floats, alpha: float) -> float:
+    """The 1 - alpha quantile of a gamma distribution fitted to the values' mean and, widened, their variance."""
     mean = float(values.mean())
-    widening = stdtrit(values.size - 1, ALPHA) / ndtri(ALPHA) * np.sqrt(1 + 1 / values.size)
+    widening = stdtrit(values.size - 1, alpha) / ndtri(alpha) * np.sqrt(1 + 1 / values.size)
     variance = (float(values.std(ddof=1)) * float(widening)) ** 2
     if variance == 0:
         return mean
-    return float(gammainccinv(mean**2 / variance, ALPHA)) * variance / mean
+    return float(gammainccinv(mean**2 / variance, alpha)) * variance / mean

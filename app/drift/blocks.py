@@ -1,0 +1,69 @@
+"""A baseline cut into spans of time: what limits are learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.drift.whitening import Whitening
+from app.drift.window import Window
+
+FOLDS: Final = 8
+"""Parts of the baseline, in the order of time, that are left out in turn."""
+
+LATER: Final = -1
+"""The fold of a window that came after the baseline was frozen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """The panes of a baseline, and windows made of them that are as long as those to be judged."""
+
+    space: Whitening
+    baseline: Window
+    panes: list[Window]
+    pane_folds: NDArray[np.intp]
+    windows: list[Window]
+    window_folds: NDArray[np.intp]
+    """LATER where a window is no part of the baseline."""
+    time_matched: bool
+    """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
+
+    @classmethod
+    def of(cls, space: Whitening, panes: Sequence[Window], span: int, later: Sequence[Window] = ()) -> Self:
+        """Blocks of a baseline from its panes in the order of time, `span` of which make a window.
+
+        Panes with less than a quarter of the median pane's vectors tell of sampling noise alone and are left out,
+        but for the baseline as a whole. `later` are windows of the same duration that closed after the frame was
+        frozen. Raises ValueError where fewer than 16 panes are left.
+        """
+        sizes = np.array([pane.vectors.n for pane in panes])
+        measured = np.array([pane.frame.n for pane in panes])
+        kept = [panes[j] for j in np.flatnonzero((sizes >= max(2, np.median(sizes) / 4)) & (measured > 0))]
+        if len(kept) < 2 * FOLDS:
+            raise ValueError(f"a baseline needs at least {2 * FOLDS} panes with vectors, got {len(kept)}")
+        length = max(1, min(span, len(kept) // FOLDS))
+        count = len(kept) // length
+        pane_folds = np.minimum(np.arange(len(kept)) // length * FOLDS // count, FOLDS - 1)
+        windows = [
+            kept[i * length] if length == 1 else Window.merged(kept[i * length : (i + 1) * length])
+            for i in range(count)
+        ]
+        return cls(
+            space,
+            Window.merged(panes),
+            kept,
+            pane_folds,
+            [*windows, *later],
+            np.concatenate((pane_folds[: count * length : length], np.full(len(later), LATER))),
+            length == span,
+        )
+
+    def neighbours(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Positions of panes and of the next one of the same fold."""
+        first = np.flatnonzero(self.pane_folds[1:] == self.pane_folds[:-1])
+        return first, first + 1

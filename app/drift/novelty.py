@@ -1,0 +1,43 @@
+"""Novelty depth: how far vectors fall below what the baseline itself calls unusual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from app.drift.blocks import Blocks
+from app.drift.noise import Noise
+from app.drift.window import Window
+
+SKEW: Final = 1.15
+"""Most rows have depth 0: the mean's right tail is longer than a normal one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """Mean of max(0, q - cosine to the nearest anchor) less the baseline's own, q being its 20 % quantile.
+
+    A cosine, about 0 with no drift, at most 2. Sees what no anchor resembles: new topics, languages, broken text.
+    Nearest-neighbour novelty after Loftsgaarden and Quesenberry (1965), doi 10.1214/aoms/1177700079, as in deep
+    nearest-neighbour detection of out-of-distribution inputs (Sun et al. 2022, arXiv 2204.06507).
+    """
+
+    noise: Noise
+
+    @classmethod
+    def learn(cls, blocks: Blocks) -> Self:
+        """From a baseline's blocks."""
+        variance = blocks.baseline.frame.depth_variance
+        return cls(Noise.learn(blocks, _depth, lambda window: window.frame.n, variance))
+
+    def value(self, window: Window) -> float:
+        """Mean depth above the baseline's."""
+        return _depth(window) - self.noise.mean
+
+    def limit(self, window: Window, alpha: float) -> float:
+        """The value that as many healthy events exceed with a probability of about alpha / FAMILY."""
+        return self.noise.limit(window.independent_rows, alpha, SKEW)
+
+
+def _depth(window: Window) -> float:
+    return window.frame.depth / window.frame.n

@@ -1,0 +1,57 @@
+"""Spread: whether vectors move together (collapse) or apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Self
+
+from app.drift.blocks import Blocks
+from app.drift.noise import Noise
+from app.drift.window import Window
+
+FLOOR: Final = 0.002
+"""A change of the variance that is not worth a word: twice what storage in float16 makes of lengths."""
+
+_TINY: Final = 1e-30
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """|log of the ratio of total variances|, the window's to the baseline's; from exact sums alone.
+
+    0 to unbounded. Vectors that move to their mean by a share a read -2 log(1 - a): collapse by 10 % is 0.21.
+    The trace of the covariance as a measure of representation collapse: Jing et al. (2022), arXiv 2110.09348.
+    """
+
+    base: float
+    """Log of the baseline's total variance."""
+    noise: Noise
+
+    @classmethod
+    def learn(cls, blocks: Blocks) -> Self:
+        """From a baseline's blocks."""
+        base = _log_variance(blocks.baseline)
+        noise = Noise.learn(
+            blocks,
+            lambda window: _log_variance(window) - base,
+            lambda window: window.vectors.n,
+            blocks.space.length_variance,
+        )
+        return cls(base, noise)
+
+    def log_ratio(self, window: Window) -> float:
+        """Signed: below 0 the window is narrower than the baseline's blocks of this duration; n >= 2."""
+        return _log_variance(window) - self.base - self.noise.mean
+
+    def value(self, window: Window) -> float:
+        """Absolute value of the log ratio."""
+        return abs(self.log_ratio(window))
+
+    def limit(self, window: Window, alpha: float) -> float:
+        """The value that as many healthy events exceed with a probability of about alpha / FAMILY; two-sided."""
+        return max(self.noise.limit(window.independent_vectors, alpha / 2), FLOOR)
+
+
+def _log_variance(window: Window) -> float:
+    return math.log(window.vectors.variance + _TINY)

@@ -1,0 +1,191 @@
+"""A whitened space: in it a shift counts by how rarely the baseline itself moves that way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.model import Floats
+
+RANK: Final = 128
+"""Directions that are whitened one by one; the rest share one scale, as the ridge would nearly have it anyway.
+
+On MiniLM vectors the 128th eigenvalue is as small as the ridge, and no statistic saw more with all 384.
+"""
+
+WIDE_RANK: Final = 4 * RANK
+"""Directions that the distances of rows left out are measured within."""
+
+RIDGE: Final = 0.01
+"""Share of the largest eigenvalue that is added to all: real models have dead dimensions, and without it storage in
+float16 alone moves them by many standard deviations."""
+
+
+class Covariance(NamedTuple):
+    """Leading directions of a sample and how far it reaches along each."""
+
+    axes: NDArray[np.float32]
+    """Orthonormal rows, the longest direction first; shape (r, d)."""
+    eigenvalues: Floats
+    """Variance along each; shape (r,)."""
+    total: float
+    """Variance along all d directions together."""
+
+
+def leading_directions(rows: NDArray[np.float32], rank: int) -> Covariance:
+    """The `rank` leading eigenvectors of the covariance of centred rows, shape (n, d).
+
+    Exact, from the smaller of the covariance and the Gram matrix: O(n d min(n, d) + min(n, d)^3).
+    """
+    n, d = rows.shape
+    if n < d:
+        values, left = np.linalg.eigh(rows @ rows.T)
+        scale = np.sqrt(np.maximum(values[: -rank - 1 : -1], np.finfo(np.float32).tiny))
+        axes = (left[:, : -rank - 1 : -1] / scale).T @ rows
+        # Directions of no variance come out of the Gram matrix as noise: made orthonormal all the same.
+        axes = np.linalg.qr(axes.T)[0].T
+    else:
+        values, right = np.linalg.eigh(rows.T @ rows)
+        axes = right[:, : -rank - 1 : -1].T
+    eigenvalues = np.maximum(values[: -rank - 1 : -1], 0.0).astype(np.float64) / n
+    total = float(np.einsum("ij,ij->", rows, rows, dtype=np.float64)) / n
+    return Covariance(np.ascontiguousarray(axes, np.float32), eigenvalues, max(total, float(eigenvalues.sum())))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whitening:
+    """x -> P'(x - mean) with P P' = (C + ridge)^-1, C being the baseline's covariance of low rank plus a scaled identity.
+
+    A row costs O(d r), a vector in it keeps its d coordinates.
+    """
+
+    mean: Floats
+    """Shape (d,)."""
+    axes: NDArray[np.float32]
+    """Shape (r, d)."""
+    eigenvalues: Floats
+    """Shape (r,)."""
+    tail: float
+    """Mean eigenvalue of the d - r other directions."""
+    ridge: float
+    """> 0."""
+    rows: int
+    """Rows that the directions come from."""
+    effective_dimension: float
+    """Mean of |P'(x - mean)|^2 over rows that had no part in P: trace of (C + ridge)^-1 C."""
+    length_variance: float
+    """Variance of |x - mean|^2 over the rows, in units of its squared mean."""
+
+    @classmethod
+    def fit(cls, rows: NDArray[np.float32], folds: Sequence[NDArray[np.intp]], mean: Floats | None = None) -> Fitted:
+        """The whitening of rows, shape (n, d), and the squared distance of each row where its own fold had no part in it.
+
+        `folds` are positions that make up the rows, two or more; `mean` stands in for that of the rows where a better
+        one is known. O(n d min(n, d)) and, for the distances left out, O(folds r^3 + n r^2).
+        """
+        n, d = rows.shape
+        own_mean = rows.mean(axis=0, dtype=np.float64)
+        centred = rows - own_mean.astype(np.float32)
+        rank = max(1, min(RANK, d, n // 8))
+        wide, spectrum, total = leading_directions(centred, max(rank, min(WIDE_RANK, d, n // 2)))
+        axes, eigenvalues = wide[:rank], spectrum[:rank]
+        rest = max(total - float(eigenvalues.sum()), 0.0)
+        tail = rest / (d - rank) if d > rank else 0.0
+        mean_square = float(own_mean @ own_mean) / d
+        ridge = _ridge(float(eigenvalues[0]), mean_square)
+        distances = _distances_left_out(centred, wide, rank, mean_square, folds)
+        # A fold's P comes from fewer rows than the frame's: its excess is that much too large.
+        inside = float(eigenvalues @ (1 / (eigenvalues + ridge))) + tail * (d - rank) / (tail + ridge)
+        left_out = float(distances.mean())
+        if left_out > inside:
+            distances *= 1 - (left_out - inside) / left_out / len(folds)
+        lengths = np.einsum("ij,ij->i", centred, centred)
+        whitening = cls(
+            mean=own_mean if mean is None else mean,
+            axes=axes,
+            eigenvalues=eigenvalues,
+            tail=tail,
+            ridge=ridge,
+            rows=n,
+            effective_dimension=max(float(distances.mean()), 1e-9),
+            length_variance=float(lengths.var()) / max(float(lengths.mean()) ** 2, np.finfo(np.float32).tiny),
+        )
+        return Fitted(whitening, distances)
+
+    @property
+    def in_sample_dimension(self) -> float:
+        """Mean of |P'(x - mean)|^2 over the very rows that P comes from; less than `effective_dimension`."""
+        tail = self.tail * (self.mean.size - self.eigenvalues.size) / (self.tail + self.ridge)
+        return max(float((self.eigenvalues / (self.eigenvalues + self.ridge)).sum()) + tail, 1e-9)
+
+    @property
+    def squared_dimension(self) -> float:
+        """Trace of ((C + ridge)^-1 C)^2, for rows that had no part in P."""
+        tail = (self.tail / (self.tail + self.ridge)) ** 2 * (self.mean.size - self.eigenvalues.size)
+        inside = float(((self.eigenvalues / (self.eigenvalues + self.ridge)) ** 2).sum()) + tail
+        return max(inside * (self.effective_dimension / self.in_sample_dimension) ** 2, 1e-9)
+
+    def distances(self, rows: NDArray[np.float32]) -> Floats:
+        """|P'(x - mean)|^2 of each row, shape (n,)."""
+        centred = rows - self.mean.astype(np.float32)
+        coordinates = centred @ self.axes.T
+        outer = 1 / (self.tail + self.ridge)
+        inner = (1 / (self.eigenvalues + self.ridge) - outer).astype(np.float32)
+        lengths = np.einsum("ij,ij->i", centred, centred)
+        return np.maximum(np.asarray(coordinates**2 @ inner + outer * lengths, np.float64), 0.0)
+
+    def whiten(self, differences: Floats) -> Floats:
+        """P'v of differences of means, shape (k, d) -> (k, d)."""
+        outer = 1 / np.sqrt(self.tail + self.ridge)
+        inner = 1 / np.sqrt(self.eigenvalues + self.ridge) - outer
+        return differences * outer + ((differences @ self.axes.T) * inner) @ self.axes
+
+    def reach(self, directions: Floats) -> Floats:
+        """u' E u with E = C (C + ridge)^-1: a row's variance along whitened unit directions, shape (k, d) -> (k,)."""
+        outer = self.tail / (self.tail + self.ridge)
+        inner = self.eigenvalues / (self.eigenvalues + self.ridge) - outer
+        lengths = np.einsum("ij,ij->i", directions, directions)
+        return np.asarray((directions @ self.axes.T) ** 2 @ inner + outer * lengths, np.float64)
+
+
+class Fitted(NamedTuple):
+    """A whitening, and the squared distance of each of its rows measured without the row's own fold."""
+
+    whitening: Whitening
+    distances: Floats
+
+
+def _distances_left_out(
+    centred: NDArray[np.float32], wide: NDArray[np.float32], rank: int, mean_square: float, folds: Sequence[NDArray[np.intp]]
+) -> Floats:
+    """|P'(x - mean)|^2 with mean and P of all other folds.
+
+    Each P is fitted anew within the `wide` leading directions, so many that no fold had much to do with choosing them.
+    """
+    n, d = centred.shape
+    coordinates = np.asarray(centred @ wide.T, np.float64)
+    outside = np.maximum(np.einsum("ij,ij->i", centred, centred) - (coordinates**2).sum(axis=1), 0.0)
+    scatter = coordinates.T @ coordinates
+    result = np.empty(n)
+    for fold in folds:
+        others = n - fold.size
+        inside = coordinates[fold]
+        values, axes = np.linalg.eigh((scatter - inside.T @ inside) / others)
+        kept, leading = np.maximum(values[::-1][:rank], 0.0), axes[:, ::-1][:, :rank]
+        rest = float(values.sum() - kept.sum()) + float(outside.sum() - outside[fold].sum()) / others
+        tail = max(rest, 0.0) / (d - rank) if d > rank else 0.0
+        ridge = _ridge(float(kept[0]), mean_square)
+        shifted = inside + inside.sum(axis=0) / others
+        projected = shifted @ leading
+        beyond = (shifted**2).sum(axis=1) - (projected**2).sum(axis=1) + outside[fold]
+        result[fold] = projected**2 @ (1 / (kept + ridge)) + beyond / (tail + ridge)
+    return result
+
+
+def _ridge(largest: float, mean_square: float) -> float:
+    # A baseline that is one point has no scale: its own length stands in, at what float16 resolves.
+    return max(RIDGE * largest, 2.0**-22 * (mean_square + 2.0**-40))
