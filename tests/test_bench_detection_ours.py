@@ -6,7 +6,8 @@ import pytest
 from app.compare import Reference
 from app.drift.sums import VectorSums
 from app.drift.window import Window
-from bench.detection import ours, stream
+from bench.detection import __main__ as command
+from bench.detection import ours, page, peers, shuffled, stream
 from bench.detection.our_stream import OurStream
 from bench.detection.sample import Sample
 from bench.detection.synthetic import synthetic
@@ -14,6 +15,8 @@ from bench.detection.traffic import Traffic, nearest
 from bench.detection.windows import Split
 
 HOUR = 3600.0
+
+every_part = pytest.mark.parametrize("part", command.PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,40 @@ def test_limits_are_final_after_a_day_alone(data):
     detector = OurStream(data, 2 * HOUR)
     for _, readings, _ in stream.evaluations(Traffic(data, nearest(data.vectors), seed=3), detector, 2.2 * HOUR):
         assert not any(reading.final for reading in readings.values())
+
+
+def test_an_hour_of_baseline_is_enough_for_limits(data):
+    """Its panes are shorter, so that there are enough to learn from."""
+    detector = OurStream(data, HOUR)
+    *_, last = stream.evaluations(Traffic(data, nearest(data.vectors), seed=3), detector, 1.2 * HOUR)
+    _, readings, _ = last
+
+    assert {"5m", "1h", "24h"} == set(readings)
+
+
+@every_part
+def test_the_command_prints_and_writes_the_tables_of_a_part(part, data, tmp_path, monkeypatch, capsys):
+    """On synthetic data, with hardly any windows."""
+    plan = shuffled.Plan(splits=1, healthy=2, drifting=1, sizes=(command.WINDOW,), baselines=("plain",))
+    monkeypatch.setattr(shuffled, "QUICK", plan)
+    monkeypatch.setattr(command, "PEERS_QUICK", plan)
+    monkeypatch.setattr(command.peers, "PEERS", {"centroid": peers.centroid_distance})
+    calm = stream.Healthy("calm", stream.HEALTHY, HOUR, 1, 1)
+    monkeypatch.setattr(stream, "QUICK", stream.Plan(healthy=(calm,), injected=()))
+    monkeypatch.setattr(command, "synthetic", lambda: data)
+    written = tmp_path / "drift.md"
+    written.write_text("\n".join(page.markers(part)))
+    monkeypatch.setattr(command, "PAGE", written)
+
+    command.main(["--quick", "--write", "--parts", part])
+
+    assert "synthetic: 1,600 vectors of 32 dimensions, 20 topics" in written.read_text()
+    assert "|---|" in capsys.readouterr().out
+
+
+def test_an_unknown_part_is_refused_with_the_known_ones(capsys):
+    """Before anything is measured."""
+    with pytest.raises(SystemExit):
+        command.main(["--parts", "shuffled,streams"])
+
+    assert "one or more of shuffled,stream,peers" in capsys.readouterr().err

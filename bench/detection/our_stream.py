@@ -24,6 +24,8 @@ ALPHA = 1e-4 / 5
 BASELINE_SAMPLE = 2048
 """Rows that the frame is fitted from, spread evenly over the baseline's events."""
 PANE_SECONDS = 300.0
+PANES = 24
+"""A shorter baseline than so many panes has shorter panes."""
 CALIBRATION_SECONDS = 7 * DAY
 """Closed windows are learned from for so long after the baseline."""
 
@@ -37,6 +39,7 @@ class OurStream:
     def __init__(self, data: DataSet, baseline_seconds: float) -> None:
         self._vectors = data.vectors
         self._baseline_seconds = baseline_seconds
+        self._pane_seconds = min(PANE_SECONDS, baseline_seconds / PANES)
         self._rows: list[Rows] = []
         self._times: list[NDArray[np.float64]] = []
         self._frame: Frame | None = None
@@ -82,10 +85,9 @@ class OurStream:
         mean = self._vectors[rows].mean(axis=0, dtype=np.float64)
         self._frame, held_out = Frame.fit(self._vectors[rows[chosen]], mean)
 
-        panes = round(now / PANE_SECONDS)
-        pane, pane_of_chosen = (times // PANE_SECONDS).astype(np.intp), (times[chosen] // PANE_SECONDS).astype(np.intp)
-        for i in range(panes):
-            measured = held_out.take(np.flatnonzero(pane_of_chosen == i))
+        pane = (times // self._pane_seconds).astype(np.intp)
+        for i in range(round(now / self._pane_seconds)):
+            measured = held_out.take(np.flatnonzero(pane[chosen] == i))
             self._panes.append(Window(VectorSums.of(self._vectors[rows[pane == i]]), self._frame.sums(measured)))
         self._calibrate()
         self._sums = WindowSums(self._features(), WINDOWS, EVALUATION_SECONDS)
@@ -93,7 +95,7 @@ class OurStream:
     def _calibrate(self) -> None:
         assert self._frame is not None
         for name, seconds in WINDOWS.items():
-            span = round(seconds / PANE_SECONDS)
+            span = round(seconds / self._pane_seconds)
             blocks = Blocks.of(self._frame.whitening, self._panes, span, self._later[name])
             self._calibrations[name] = Calibration.learn(blocks, ALPHA)
 
