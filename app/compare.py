@@ -12,37 +12,71 @@ from numpy.typing import ArrayLike, NDArray
 from app.distribution import Distribution
 from app.drift.blocks import FOLDS, Blocks
 from app.drift.calibration import MINIMUM_EVENTS, Calibration, Reading
+from app.drift.diagnosis import Evidence, Suspect, diagnose
 from app.drift.effects import Effects
 from app.drift.repeats import count_repeats
 from app.drift.same_input import KnownInputs
 from app.drift.sums import VectorSums
-from app.drift.window import Window
+from app.drift.window import STEPS, Window
 from app.frame import MINIMUM_ROWS, Frame, Measured
 from app.model import Floats
 
-ALPHA: Final = 2e-3
-"""How often a comparison of two samples of the same traffic may say drift."""
+ALPHA: Final = 1.2e-3
+"""How often a comparison of two samples of the same traffic may say drift, for `joint` and the others each."""
 
 PANES: Final = 64
-"""The reference is cut into so many, eight of which make one of the blocks that limits are learned from."""
+"""The reference is cut into so many at most; an eighth of them makes one of the blocks that limits are learned from."""
+
+PANE_ROWS: Final = 16
+
+Hashes = Sequence[Hashable | None]
 
 
 class NotEnoughDataError(ValueError):
-    """There are too few valid vectors to say anything; the message says how many are needed."""
+    """There are too few vectors to say anything; the message says how many are needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What `compare` found."""
+    """What became of one sample against another."""
 
     score: float
     """The largest score of the alarm family: above 1 is drift."""
     scores: tuple[Reading, ...]
     effects: Effects
+    diagnosis: tuple[Suspect, ...]
+    """What probably happened, the surest first; empty where nothing did."""
+
+
+def compare(
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    reference_norms: ArrayLike | None = None,
+    current_norms: ArrayLike | None = None,
+    reference_scores: ArrayLike | None = None,
+    current_scores: ArrayLike | None = None,
+    reference_hashes: Hashes | None = None,
+    current_hashes: Hashes | None = None,
+) -> Comparison:
+    """Whether `current` drifted from `reference`: two arrays of vectors, (n, d) and (m, d), rows in the order of time.
+
+    `*_norms` are lengths before normalisation, `*_scores` best similarities of the top-k (the first column of a matrix),
+    `*_hashes` of the exact inputs; each has an entry a row, NaN or None where not known, and scores and hashes count where both
+    sides have them. Rows that are zero or not finite are left out and counted: their share is a signal.
+
+    Raises NotEnoughDataError for less than 200 valid reference vectors or 50 current ones, ValueError for arrays that
+    do not fit together. 0.3 s for 2,000 against 500 x 768; `Reference` keeps what was fitted for more windows.
+    """
+    fitted = Reference(reference, norms=reference_norms, scores=reference_scores, hashes=reference_hashes)
+    return fitted.compare(current, norms=current_norms, scores=current_scores, hashes=current_hashes)
 
 
 class Reference:
-    """A reference, fitted and calibrated once, that many windows may be held against."""
+    """A reference sample, fitted and calibrated once, that any number of windows may be held against.
+
+    It has no time but the order of its rows: limits come from eight blocks of it.
+    """
 
     def __init__(
         self,
@@ -50,20 +84,20 @@ class Reference:
         *,
         norms: ArrayLike | None = None,
         scores: ArrayLike | None = None,
-        hashes: Sequence[Hashable | None] | None = None,
+        hashes: Hashes | None = None,
     ) -> None:
-        rows, valid = _valid_rows(vectors, "reference")
-        if len(rows) < MINIMUM_ROWS:
-            raise NotEnoughDataError(f"the reference needs at least {MINIMUM_ROWS} valid vectors, got {len(rows)}")
-        self._dimension = rows.shape[1]
-        self.frame, held_out = Frame.fit(rows)
-        columns = _Columns(rows, held_out, valid, _column(norms, valid, "reference_norms"),
-                           _column(scores, valid, "reference_scores"))
-        panes = min(PANES, len(valid) // (2 * FOLDS) // FOLDS * FOLDS)
-        cut = [columns.window(self.frame, part) for part in np.array_split(np.arange(len(valid)), max(panes, 2 * FOLDS))]
-        self.calibration = Calibration.learn(Blocks.of(self.frame.whitening, cut, max(len(cut) // FOLDS, 1)), ALPHA)
-        self._keys = [row.tobytes() for row in rows]
-        self._inputs = None if hashes is None else KnownInputs.of(_kept(hashes, valid, "reference_hashes"), rows)
+        sample = _Sample.of("reference", vectors, norms, scores, hashes)
+        if len(sample.rows) < MINIMUM_ROWS:
+            raise NotEnoughDataError(
+                f"reference: at least {MINIMUM_ROWS} valid vectors are needed, got {len(sample.rows)}"
+            )
+        self.frame, held_out = Frame.fit(sample.rows)
+        panes = max(2 * FOLDS, min(PANES, len(sample.rows) // PANE_ROWS // FOLDS * FOLDS))
+        cut = [sample.window(self.frame, held_out, part) for part in np.array_split(np.arange(len(sample)), panes)]
+        self.calibration = Calibration.learn(Blocks.of(self.frame.whitening, cut, panes // FOLDS), ALPHA)
+        self._inputs = None if sample.hashes is None else KnownInputs.of(sample.hashes, sample.rows)
+        self._own_lengths = norms is None
+        self._contents = sample.contents()
 
     def compare(
         self,
@@ -71,53 +105,90 @@ class Reference:
         *,
         norms: ArrayLike | None = None,
         scores: ArrayLike | None = None,
-        hashes: Sequence[Hashable | None] | None = None,
+        hashes: Hashes | None = None,
     ) -> Comparison:
-        rows, valid = _valid_rows(vectors, "current")
-        if rows.shape[1] != self._dimension:
-            raise ValueError(f"current has {rows.shape[1]} dimensions, the reference {self._dimension}")
-        columns = _Columns(rows, self.frame.measure(rows), valid, _column(norms, valid, "current_norms"),
-                           _column(scores, valid, "current_scores"))
-        window = columns.window(self.frame, np.arange(len(valid)))
-        window = replace(window, repeats=count_repeats([row.tobytes() for row in rows], self._keys))
+        """One window against the reference; parameters and errors as for the function `compare`."""
+        if (norms is None) != self._own_lengths:
+            raise ValueError("norms must be given for both sides, or for neither")
+        sample = _Sample.of("current", vectors, norms, scores, hashes)
+        if len(sample) < MINIMUM_EVENTS:
+            raise NotEnoughDataError(f"current: at least {MINIMUM_EVENTS} vectors are needed, got {len(sample)}")
+        dimension = self.frame.whitening.mean.size
+        if sample.rows.shape[1] != dimension:
+            raise ValueError(f"current has {sample.rows.shape[1]} dimensions, reference {dimension}")
+        window = sample.window(self.frame, self.frame.measure(sample.rows), np.arange(len(sample)))
+        window = replace(
+            window,
+            same_input=None
+            if self._inputs is None or sample.hashes is None
+            else self._inputs.check(sample.hashes, sample.rows),
+            repeats=count_repeats(sample.contents(), self._contents),
+        )
         readings = self.calibration.read(window)
-        return Comparison(max(r.score for r in readings), readings, self.calibration.effects(window))
+        effects = self.calibration.effects(window)
+        evidence = Evidence({r.statistic: r.score for r in readings}, effects, window.repeats.largest)
+        return Comparison(max(r.score for r in readings), readings, effects, diagnose(evidence))
 
 
-@dataclass
-class _Columns:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """One side: its valid rows, and columns with an entry for every row that came."""
+
     rows: NDArray[np.float32]
-    measured: Measured
     valid: NDArray[np.bool_]
-    norms: Floats | None
+    norms: Floats
     scores: Floats | None
+    hashes: list[Hashable | None] | None
+    """Of valid rows."""
 
-    def window(self, frame, positions):
-        # events positions -> valid row positions
-        at = np.cumsum(self.valid) - 1
-        mine = at[positions[self.valid[positions]]]
-        part = self.rows[mine]
-        norms = np.linalg.norm(part.astype(np.float64), axis=1) if self.norms is None else self.norms[positions]
+    @classmethod
+    def of(
+        cls, name: str, vectors: ArrayLike, norms: ArrayLike | None, scores: ArrayLike | None, hashes: Hashes | None
+    ) -> _Sample:
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = np.asarray(vectors, np.float32)
+            if rows.ndim != 2 or rows.shape[1] == 0:
+                raise ValueError(f"{name} must be a matrix with one vector a row, got {rows.ndim} dimensions")
+            lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+        valid = np.isfinite(lengths) & (lengths > 0)
+        if hashes is not None and len(hashes) != len(rows):
+            raise ValueError(f"{name}_hashes must have {len(rows)} entries, got {len(hashes)}")
+        return cls(
+            rows[valid],
+            valid,
+            lengths if norms is None else _column(f"{name}_norms", norms, len(rows)),
+            None if scores is None else _column(f"{name}_scores", scores, len(rows)),
+            None if hashes is None else [key for key, kept in zip(hashes, valid, strict=True) if kept],
+        )
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+    def contents(self) -> list[Hashable]:
+        """What tells equal vectors."""
+        return [row.tobytes() for row in self.rows]
+
+    def window(self, frame: Frame, measured: Measured, positions: NDArray[np.intp]) -> Window:
+        """The events at these positions, `measured` being all valid rows in the frame."""
+        valid = positions[self.valid[positions]]
+        rows = (np.cumsum(self.valid) - 1)[valid]
         return Window(
-            VectorSums.of(part), frame.sums(self.measured.take(mine)), int((~self.valid[positions]).sum()),
-            _distribution(norms), None if self.scores is None else _distribution(self.scores[positions]))
+            vectors=VectorSums.of(self.rows[rows]),
+            frame=frame.sums(measured.take(rows)),
+            invalid=positions.size - valid.size,
+            norms=_distribution(self.norms[valid]),
+            top1=None if self.scores is None else _distribution(self.scores[positions]),
+        )
 
 
-def _distribution(v):
-    v = v[np.isfinite(v)]
-    return Distribution.of(v).compact(400) if v.size else None
+def _column(name: str, values: ArrayLike, rows: int) -> Floats:
+    column = np.asarray(values, np.float64)
+    column = column[:, 0] if column.ndim == 2 and column.shape[1] else column
+    if column.shape != (rows,):
+        raise ValueError(f"{name} must have {rows} entries, got {column.shape[0] if column.ndim else 1}")
+    return column
 
 
-def _column(values, valid, name):
-    return None if values is None else np.asarray(values, np.float64)
-
-def _kept(h, valid, name):
-    return [x for x, ok in zip(h, valid) if ok]
-
-
-def _valid_rows(vectors, name):
-    rows = np.asarray(vectors, dtype=np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    valid = np.isfinite(lengths) & (lengths > 0)
-    return rows[valid], valid
+def _distribution(values: Floats) -> Distribution | None:
+    present = values[np.isfinite(values)]
+    return Distribution.of(present).compact(STEPS) if present.size else None

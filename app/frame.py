@@ -131,7 +131,9 @@ class Frame:
             "mean": space.mean,
             "axes": space.axes,
             "eigenvalues": space.eigenvalues,
-            "scalars": np.array([space.tail, space.ridge, space.rows, space.effective_dimension, space.length_variance]),
+            "scalars": np.array(
+                [space.tail, space.ridge, space.rows, space.effective_dimension, space.length_variance]
+            ),
             "anchors": self.anchors,
             "novelty_quantiles": self.novelty_quantiles,
             "frequencies": self.frequencies,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from app.drift.blocks import Blocks
-from app.drift.effects import Effects, Novelties
+from app.drift.effects import NOTHING_CHANGED, Effects, Novelties
 from app.drift.invalid import Invalid
-from app.drift.joint import MEMBERS, joint, joint_limit
+from app.drift.joint import joint, joint_limit
 from app.drift.mahalanobis import MeanDistance
 from app.drift.mean_shift import MeanShift
 from app.drift.norm import Norm
@@ -96,14 +96,17 @@ class Calibration:
         return tuple(readings)
 
     def effects(self, window: Window) -> Effects:
-        """How large the change is. Of a window with at least MINIMUM_EVENTS vectors."""
-        lower, estimate = self.novelties.changed_share(window.frame, window.independent_rows)
+        """How large the change is; of the vectors 0 where there are fewer than MINIMUM_EVENTS."""
+        enough = min(window.vectors.n, window.frame.n) >= MINIMUM_EVENTS
+        lower, estimate = (
+            NOTHING_CHANGED if not enough else self.novelties.changed_share(window.frame, window.independent_rows)
+        )
         same = window.same_input
         return Effects(
             changed_share=estimate,
             changed_share_lower_bound=lower,
-            mean_displacement=self.mean_shift.displacement(window),
-            variance_log_ratio=self.spread.log_ratio(window),
+            mean_displacement=self.mean_shift.displacement(window) if enough else 0.0,
+            variance_log_ratio=self.spread.log_ratio(window) if enough else 0.0,
             norm_change_ratio=None
             if self.norm is None or window.norms is None
             else self.norm.change_ratio(window.norms),
@@ -125,7 +128,7 @@ class Calibration:
             ),
             Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, self.alpha)),
         ]
-        together = joint(reading.score for reading in readings if reading.statistic in MEMBERS)
+        together = joint(*(reading.score for reading in readings[:3]))
         return [*readings, Reading("joint", "embedding", together, self._joint_limit())]
 
     def _joint_limit(self) -> float:

@@ -42,6 +42,9 @@ class ChangedShare(NamedTuple):
     estimate: float
 
 
+NOTHING_CHANGED: Final = ChangedShare(0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Novelties:
     """The null distributions of the shares below the novelty quantiles, one for each of NOVELTY_LEVELS.

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Final
 
-MEMBERS: Final = ("mean_shift", "novelty", "mahalanobis")
+CORRELATED: Final = math.sqrt(3)
 
 INDEPENDENT_LIMIT: Final = 1.05
-"""Three independent scores exceed it together about as often as one of them exceeds 1 on its own."""
+"""Healthy windows exceed it about as often as all their other limits together; measured."""
 
 WOBBLING_LIMIT: Final = 1.3
 """Where traffic wobbles the scores rise and fall together; measured on streams."""
 
 
-def joint(scores: Iterable[float]) -> float:
-    """The root of the sum of squares of the scores above 0 of `mean_shift`, `novelty` and `mahalanobis`.
+def joint(mean_shift: float, novelty: float, mahalanobis: float) -> float:
+    """The root of the sum of squares of `mean_shift` and of the other two together; scores are at least 0.
 
-    >>> joint([0.6, 0.8, -3.0])
+    Healthy windows' `novelty` and `mahalanobis` have a correlation of 0.5, so that their sum is as large as
+    sqrt(2 + 2 x 0.5) times one of them; `mean_shift` has next to none with either.
+
+    >>> round(joint(mean_shift=0.6, novelty=0.8, mahalanobis=0.586), 2)
     1.0
     """
-    return math.hypot(*(max(score, 0.0) for score in scores))
+    return math.hypot(mean_shift, (novelty + mahalanobis) / CORRELATED)
 
 
 def joint_limit(wobbling: int) -> float:

@@ -52,6 +52,8 @@ class MeanShift:
     """The baseline's; shape (d,)."""
     events: int
     design_effect: float
+    distance_variance: float
+    """Variance of one row's squared whitened distance."""
     directions: Directions
     drift: float
     """Mean of the value over the baseline's left-out windows, >= 0."""
@@ -75,7 +77,17 @@ class MeanShift:
         effect = design_effect(1 + (ratios - 1) * math.sqrt(_gamma_shape(space, 1.0)))
         effect = float(ratios.mean()) if effect > 1 else 1.0
         directions = _directions(space, shifts, sizes, effect)
-        learned = cls(space, baseline.mean, baseline.n, effect, directions, drift=0.0, wobble=0.0, freedom=3.0)
+        learned = cls(
+            space=space,
+            mean=baseline.mean,
+            events=baseline.n,
+            design_effect=effect,
+            distance_variance=blocks.baseline.frame.distance_variance,
+            directions=directions,
+            drift=0.0,
+            wobble=0.0,
+            freedom=3.0,
+        )
         values, noise = learned._left_out(blocks, shifts, sizes, own)
         drift = max(float(values.mean()), 0.0)
         chance = float((2 * noise**2 * space.squared_dimension + 4 * noise * drift).mean())
@@ -99,6 +111,7 @@ class MeanShift:
         shape = _gamma_shape(self.space, self.design_effect)
         quantile = (float(gammaincinv(shape, 1 - alpha / FAMILY)) - shape) / math.sqrt(shape)
         chance = 2 * noise**2 * self.space.squared_dimension + 4 * noise * self.drift
+        chance += window.repeats.concentration * self.distance_variance
         wobble = student_quantile(self.freedom, alpha) ** 2 * self.wobble
         return self.drift + math.sqrt(quantile**2 * chance + wobble)
 

@@ -115,4 +115,3 @@ def degrees_of_freedom(values: Floats) -> float:
     lag = float(centred[1:] @ centred[:-1]) / total if total > 0 else 0.0
     lag = lag if lag > normal_quantile(_EVIDENCE / 2) / math.sqrt(values.size) else 0.0
     return float(np.clip(values.size * (1 - lag) / (1 + lag) - 1, 3, 100))
-

@@ -12,7 +12,6 @@ from app.drift.blocks import Blocks
 from app.drift.limit import Limit, learn_limit
 from app.drift.noise import FAMILY
 from app.drift.wasserstein import STATISTIC, wasserstein
-from app.drift.window import Window
 
 FLOOR: Final = 0.002
 """Storage in float16 moves a length by at most 2^-11 = 0.0005 of itself, in int8 by about 0.001."""
@@ -36,7 +35,9 @@ class Norm:
         if baseline is None:
             return None
         median = max(float(baseline.quantile(0.5)), float(np.finfo(np.float32).tiny))
-        limits = learn_distance_limit(blocks, [window.norms for window in blocks.windows], baseline, FLOOR * median, alpha)
+        limits = learn_distance_limit(
+            blocks, [window.norms for window in blocks.windows], baseline, FLOOR * median, alpha
+        )
         return None if limits is None else cls(baseline, median, limits)
 
     def value(self, current: Distribution) -> float:

@@ -16,11 +16,13 @@ class Repeats(NamedTuple):
 
     factor: float
     """n / factor independent events would have as much sampling noise; >= 1."""
+    concentration: float
+    """Sum over inputs of (share now - share before)^4: how much of the noise hangs on a few of them."""
     largest: float
     """Share of the most frequent input above its share of the baseline; 0 to 1."""
 
 
-NO_REPEATS: Final = Repeats(1.0, 0.0)
+NO_REPEATS: Final = Repeats(1.0, 0.0, 0.0)
 
 
 def count_repeats(current: Iterable[Hashable], baseline: Iterable[Hashable]) -> Repeats:
@@ -30,7 +32,7 @@ def count_repeats(current: Iterable[Hashable], baseline: Iterable[Hashable]) -> 
     design effect of unequal weights, 1965). What repeats alike on both sides does not count: it is no noise.
 
     >>> count_repeats("aabb", "cdefgh")
-    Repeats(factor=2.0, largest=0.5)
+    Repeats(factor=2.0, concentration=0.125, largest=0.5)
     >>> count_repeats("aabb", "aabb").factor
     1.0
     """
@@ -43,4 +45,5 @@ def count_repeats(current: Iterable[Hashable], baseline: Iterable[Hashable]) -> 
     popular = min(largest, POPULARITY * second + 2 / n)
     gone = sum((count / m) ** 2 for key, count in before.items() if key not in now)
     noise = sum(difference**2 for difference in differences) - largest**2 + popular**2 + gone
-    return Repeats(max((noise - 1 / m) * n, 1.0), largest)
+    fourth = sum(difference**4 for difference in differences) - largest**4 + popular**4
+    return Repeats(max((noise - 1 / m) * n, 1.0), fourth, largest)

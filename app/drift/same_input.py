@@ -75,9 +75,7 @@ class KnownInputs:
         known = np.einsum("ij,ij->i", unit[now], self.vectors[before])
         first: dict[Hashable, int] = {}
         again = [
-            (row, first[key])
-            for row, key in enumerate(hashes)
-            if key is not None and first.setdefault(key, row) != row
+            (row, first[key]) for row, key in enumerate(hashes) if key is not None and first.setdefault(key, row) != row
         ]
         later, earlier = np.array(again, np.intp).reshape(-1, 2).T
         repeated = np.einsum("ij,ij->i", unit[later], unit[earlier])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def leading_directions(rows: NDArray[np.float32], rank: int) -> Covariance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whitening:
-    """x -> P'(x - mean) with P P' = (C + ridge)^-1, C being the baseline's covariance of low rank plus a scaled identity.
+    """x -> P'(x - mean) with P P' = (C + ridge)^-1, C the baseline's covariance of low rank plus a scaled identity.
 
     A row costs O(d r), a vector in it keeps its d coordinates.
     """
@@ -82,7 +82,7 @@ class Whitening:
 
     @classmethod
     def fit(cls, rows: NDArray[np.float32], folds: Sequence[NDArray[np.intp]], mean: Floats | None = None) -> Fitted:
-        """The whitening of rows, shape (n, d), and the squared distance of each row where its own fold had no part in it.
+        """The whitening of rows, shape (n, d), and each row's squared distance where its fold had no part in it.
 
         `folds` are positions that make up the rows, two or more; `mean` stands in for that of the rows where a better
         one is known. O(n d min(n, d)) and, for the distances left out, O(folds r^3 + n r^2).
@@ -145,7 +145,7 @@ class Whitening:
         return differences * outer + ((differences @ self.axes.T) * inner) @ self.axes
 
     def reach(self, directions: Floats) -> Floats:
-        """u' E u with E = C (C + ridge)^-1: a row's variance along whitened unit directions, shape (k, d) -> (k,)."""
+        """Variance of a row along whitened unit directions, u' E u with E = C (C + ridge)^-1; shape (k, d) -> (k,)."""
         outer = self.tail / (self.tail + self.ridge)
         inner = self.eigenvalues / (self.eigenvalues + self.ridge) - outer
         lengths = np.einsum("ij,ij->i", directions, directions)
@@ -160,7 +160,11 @@ class Fitted(NamedTuple):
 
 
 def _distances_left_out(
-    centred: NDArray[np.float32], wide: NDArray[np.float32], rank: int, mean_square: float, folds: Sequence[NDArray[np.intp]]
+    centred: NDArray[np.float32],
+    wide: NDArray[np.float32],
+    rank: int,
+    mean_square: float,
+    folds: Sequence[NDArray[np.intp]],
 ) -> Floats:
     """|P'(x - mean)|^2 with mean and P of all other folds.
 
