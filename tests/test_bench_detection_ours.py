@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.compare import Reference
+from app.compare import compare
 from app.drift.sums import VectorSums
 from app.drift.window import Window
 from bench.detection import __main__ as command
@@ -30,7 +30,7 @@ def test_our_verdict_is_that_of_compare(data):
     reference, window = data.vectors[split.baseline], data.vectors[split.new]
 
     verdict = ours.fit(Sample(reference))(Sample(window))
-    comparison = Reference(reference).compare(window)
+    comparison = compare(reference, window)
 
     assert comparison.score == verdict.values["score"] > 1
     assert {each.statistic for each in comparison.scores} | {"score"} == set(verdict.values)
@@ -48,7 +48,7 @@ def test_running_sums_read_what_the_events_themselves_read(data):
 
     rows = data.vectors[np.concatenate(kept)]
     frame, calibration = detector._frame, detector._calibrations["5m"]
-    window = Window(VectorSums.of(rows), frame.sums(frame.measure(rows)))
+    window = Window(VectorSums.of(rows), frame.sums(rows, frame.measure(rows)))
 
     assert max(each.score for each in calibration.read(window)) == pytest.approx(readings["5m"].score, rel=1e-3)
     assert calibration.effects(window).changed_share == pytest.approx(readings["5m"].effects["changed_share"])

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.drift.blocks import Blocks
+from app.drift.budget import alpha_of_budget
 from app.drift.calibration import MINIMUM_EVENTS, Calibration
-from app.drift.sums import FrameSums, VectorSums
+from app.drift.sums import NOVELTY_LEVELS, FrameSums, VectorSums
 from app.drift.window import Window
 from app.frame import Frame
 from bench.detection.data import DataSet, Rows
@@ -19,8 +20,9 @@ from bench.detection.stream import EVALUATION_SECONDS, WINDOWS
 from bench.detection.traffic import DAY
 from bench.detection.window_sums import WindowSum, WindowSums
 
-ALPHA = 1e-4 / 5
-"""Of one look at one window: what a budget of about one alarm a series-year comes to."""
+FALSE_ALARMS_PER_SERIES_YEAR = 1.0
+BASELINES = 2
+"""That share the budget: the pinned one, and a trailing one that is not simulated."""
 BASELINE_SAMPLE = 2048
 """Rows that the frame is fitted from, spread evenly over the baseline's events."""
 PANE_SECONDS = 300.0
@@ -87,8 +89,9 @@ class OurStream:
 
         pane = (times // self._pane_seconds).astype(np.intp)
         for i in range(round(now / self._pane_seconds)):
-            measured = held_out.take(np.flatnonzero(pane[chosen] == i))
-            self._panes.append(Window(VectorSums.of(self._vectors[rows[pane == i]]), self._frame.sums(measured)))
+            sampled = np.flatnonzero(pane[chosen] == i)
+            frame_sums = self._frame.sums(self._vectors[rows[chosen[sampled]]], held_out.take(sampled))
+            self._panes.append(Window(VectorSums.of(self._vectors[rows[pane == i]]), frame_sums))
         self._calibrate()
         self._sums = WindowSums(self._features(), WINDOWS, EVALUATION_SECONDS)
 
@@ -96,30 +99,39 @@ class OurStream:
         assert self._frame is not None
         for name, seconds in WINDOWS.items():
             span = round(seconds / self._pane_seconds)
-            blocks = Blocks.of(self._frame.whitening, self._panes, span, self._later[name])
-            self._calibrations[name] = Calibration.learn(blocks, ALPHA)
+            blocks = Blocks.of(self._frame, self._panes, span, self._later[name])
+            alpha = alpha_of_budget(FALSE_ALARMS_PER_SERIES_YEAR, seconds, len(WINDOWS), BASELINES)
+            self._calibrations[name] = Calibration.learn(blocks, alpha)
 
     def _features(self) -> NDArray[np.float64]:
-        """What a pane adds up, for each row of the data set."""
+        """What a pane adds up, for each row of the data set, as `_window` takes it apart again."""
         assert self._frame is not None
         measured = self._frame.measure(self._vectors)
-        each = [self._frame.sums(measured.take(np.array([row]))) for row in range(len(self._vectors))]
-        ours = [[s.depth, s.depth_squares, s.distance, s.distance_squares, *s.below] for s in each]
         squares = np.einsum("ij,ij->i", self._vectors, self._vectors, dtype=np.float64)
-        return np.column_stack([np.asarray(ours), squares, self._vectors])
+        frame_sums = []
+        for row in range(len(self._vectors)):
+            one = slice(row, row + 1)
+            sums = self._frame.sums(self._vectors[one], measured.take(one))
+            scalars = [sums.depth, sums.depth_squares, sums.distance, sums.distance_squares]
+            frame_sums.append(np.concatenate([scalars, sums.below, sums.novel]))
+        return np.column_stack([squares, self._vectors, np.asarray(frame_sums)])
 
 
 def _window(found: WindowSum) -> Window:
-    depth, depth_squares, distance, distance_squares = found.total[:4].tolist()
+    levels = len(NOVELTY_LEVELS)
+    dimension = (found.total.size - 5 - levels) // 2
+    squares, total, scalars, below, novel = np.split(found.total, np.cumsum([1, dimension, 4, levels]))
+    depth, depth_squares, distance, distance_squares = scalars.tolist()
     return Window(
-        VectorSums(found.n, found.total[12:], float(found.total[11])),
+        VectorSums(found.n, total, float(squares[0])),
         FrameSums(
             n=found.n,
             depth=depth,
             depth_squares=depth_squares,
             distance=distance,
             distance_squares=distance_squares,
-            below=np.rint(found.total[4:11]).astype(np.int64),
+            below=np.rint(below).astype(np.int64),
+            novel=novel,
             features=np.empty(0),
         ),
     )

@@ -19,7 +19,7 @@ def fit(reference: Sample) -> Callable[[Sample], Verdict]:
         values = {"score": comparison.score}
         for each in comparison.scores:
             values[each.statistic] = max(values.get(each.statistic, 0.0), each.score)
-        return Verdict(values, known(comparison.effects))
+        return Verdict(values, known(comparison.effects), [suspect.cause for suspect in comparison.diagnosis])
 
     return judge
 

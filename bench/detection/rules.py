@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from app.drift.gates import GATES
+
 Severity = Literal["page", "ticket"]
 Effects = Mapping[str, float]
 
@@ -21,26 +23,10 @@ class Reading(NamedTuple):
     """The limits are learned from enough of the baseline. Before, only tickets open, and only for large effects."""
 
 
-TICKET: Effects = MappingProxyType(
-    {
-        "changed_share_lower_bound": 0.01,
-        "mean_displacement": 0.5,
-        "variance_log_ratio": 0.03,
-        "norm_change_ratio": 0.01,
-        "same_input_changed_ratio": 0.05,
-    }
-)
+TICKET: Effects = MappingProxyType({gate.effect: gate.ticket for gate in GATES})
 """An effect above any of these is worth a look within days."""
 
-PAGE: Effects = MappingProxyType(
-    {
-        "changed_share_lower_bound": 0.05,
-        "mean_displacement": 1.0,
-        "variance_log_ratio": 0.10,
-        "norm_change_ratio": 0.05,
-        "same_input_changed_ratio": 0.05,
-    }
-)
+PAGE: Effects = MappingProxyType({gate.effect: gate.page for gate in GATES})
 """An effect above any of these is worth waking someone."""
 
 PROVISIONAL: Effects = MappingProxyType({"changed_share_lower_bound": 0.10})
