@@ -21,8 +21,8 @@ from app.drift.window import STEPS, Window
 from app.frame import MINIMUM_ROWS, Frame, Measured
 from app.model import Floats
 
-ALPHA: Final = 1.2e-3
-"""How often a comparison of two samples of the same traffic may say drift, for `joint` and the others each."""
+ALPHA: Final = 6e-4
+"""How often a comparison of two samples of the same traffic may say drift, for the whole alarm family."""
 
 PANES: Final = 64
 """The reference is cut into so many at most; an eighth of them makes one of the blocks that limits are learned from."""
@@ -94,7 +94,7 @@ class Reference:
         self.frame, held_out = Frame.fit(sample.rows)
         panes = max(2 * FOLDS, min(PANES, len(sample.rows) // PANE_ROWS // FOLDS * FOLDS))
         cut = [sample.window(self.frame, held_out, part) for part in np.array_split(np.arange(len(sample)), panes)]
-        self.calibration = Calibration.learn(Blocks.of(self.frame.whitening, cut, panes // FOLDS), ALPHA)
+        self.calibration = Calibration.learn(Blocks.of(self.frame, cut, panes // FOLDS), ALPHA)
         self._inputs = None if sample.hashes is None else KnownInputs.of(sample.hashes, sample.rows)
         self._own_lengths = norms is None
         self._contents = sample.contents()
@@ -174,7 +174,7 @@ class _Sample:
         rows = (np.cumsum(self.valid) - 1)[valid]
         return Window(
             vectors=VectorSums.of(self.rows[rows]),
-            frame=frame.sums(measured.take(rows)),
+            frame=frame.sums(self.rows[rows], measured.take(rows)),
             invalid=positions.size - valid.size,
             norms=_distribution(self.norms[valid]),
             top1=None if self.scores is None else _distribution(self.scores[positions]),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.drift.sums import NOVELTY_LEVELS, FrameSums
-from app.drift.whitening import Whitening
+from app.drift.whitening import Dimensions, Whitening
 from app.model import Floats
 
 ANCHORS: Final = 1536
@@ -55,6 +55,8 @@ class Frame:
     """Unit vectors, drawn from the baseline evenly over time; shape (a, d)."""
     novelty_quantiles: Floats
     """The baseline's own quantiles of novelty at NOVELTY_LEVELS, each row without its fold's anchors; shape (7,)."""
+    novel_dimensions: Dimensions
+    """Of the part that one row has in the mean of the novel ones, see `drift.joint`."""
     frequencies: NDArray[np.float32]
     """Of the random Fourier features, in the leading components; shape (components, f)."""
     phases: NDArray[np.float32]
@@ -76,12 +78,14 @@ class Frame:
         unit = _unit(rows)
         chosen, spare = _anchors(rows.shape[0], generator)
         novelty = _novelty_left_out(unit, chosen, spare, folds)
+        quantiles = np.quantile(novelty, NOVELTY_LEVELS)
         components = _components(rows, whitening)
         frequencies = generator.normal(size=(components.shape[1], FEATURES)) / _bandwidth(components)
         frame = cls(
             whitening,
             unit[chosen].astype(np.float16),
-            np.quantile(novelty, NOVELTY_LEVELS),
+            quantiles,
+            _novel_dimensions(rows, novelty < quantiles[DEPTH_LEVEL], whitening, distance),
             frequencies.astype(np.float32),
             generator.uniform(0, 2 * np.pi, FEATURES).astype(np.float32),
         )
@@ -106,8 +110,8 @@ class Frame:
             novelty[chunk] = (_unit(rows[chunk]) @ anchors).max(axis=1)
         return Measured(novelty, self.whitening.distances(rows), _components(rows, self.whitening))
 
-    def sums(self, measured: Measured) -> FrameSums:
-        """The sums of rows that were measured in this frame."""
+    def sums(self, rows: NDArray[np.float32], measured: Measured) -> FrameSums:
+        """The sums of rows, shape (n, d), and of what they measure in this frame."""
         depth = np.maximum(self.novelty_quantiles[DEPTH_LEVEL] - measured.novelty, 0.0)
         return FrameSums(
             n=measured.novelty.size,
@@ -116,6 +120,7 @@ class Frame:
             distance=float(measured.distance.sum()),
             distance_squares=float(measured.distance @ measured.distance),
             below=(measured.novelty[:, None] < self.novelty_quantiles).sum(axis=0, dtype=np.int64),
+            novel=_novel_total(rows[depth > 0], self.whitening.mean),
             features=self.features(measured.components).sum(axis=0, dtype=np.float64),
         )
 
@@ -132,10 +137,18 @@ class Frame:
             "axes": space.axes,
             "eigenvalues": space.eigenvalues,
             "scalars": np.array(
-                [space.tail, space.ridge, space.rows, space.effective_dimension, space.length_variance]
+                [
+                    space.tail,
+                    space.ridge,
+                    space.rows,
+                    space.effective_dimension,
+                    space.distance_variance,
+                    space.length_variance,
+                ]
             ),
             "anchors": self.anchors,
             "novelty_quantiles": self.novelty_quantiles,
+            "novel_dimensions": np.array(self.novel_dimensions),
             "frequencies": self.frequencies,
             "phases": self.phases,
         }
@@ -143,7 +156,7 @@ class Frame:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
         """The frame that `to_arrays` was asked of. Raises KeyError where an array is missing."""
-        tail, ridge, rows, dimension, lengths = np.asarray(arrays["scalars"], np.float64).tolist()
+        tail, ridge, rows, dimension, distances, lengths = np.asarray(arrays["scalars"], np.float64).tolist()
         whitening = Whitening(
             np.asarray(arrays["mean"], np.float64),
             np.asarray(arrays["axes"], np.float32),
@@ -152,15 +165,39 @@ class Frame:
             ridge,
             int(rows),
             dimension,
+            distances,
             lengths,
         )
         return cls(
             whitening,
             np.asarray(arrays["anchors"], np.float16),
             np.asarray(arrays["novelty_quantiles"], np.float64),
+            Dimensions(*np.asarray(arrays["novel_dimensions"], np.float64).tolist()),
             np.asarray(arrays["frequencies"], np.float32),
             np.asarray(arrays["phases"], np.float32),
         )
+
+
+def _novel_total(rows: NDArray[np.float32], mean: Floats) -> Floats:
+    return np.asarray(rows.sum(axis=0, dtype=np.float64) - rows.shape[0] * mean, np.float64)
+
+
+def _novel_dimensions(
+    rows: NDArray[np.float32], novel: NDArray[np.bool_], whitening: Whitening, left_out: Floats
+) -> Dimensions:
+    """Traces of the covariance of y = P'(x - mean) where x is novel, else 0."""
+    n = rows.shape[0]
+    whitened = whitening.whiten(rows[novel] - whitening.mean)
+    mean = whitened.sum(axis=0) / n
+    products = whitened @ whitened.T
+    lengths = np.diagonal(products)
+    # Over pairs of different rows, or each row's own length would count as covariance.
+    squares = (float((products**2).sum()) - float(lengths @ lengths)) / (n * (n - 1))
+    centre = float(mean @ mean)
+    squares -= 2 * float(((whitened @ mean) ** 2).sum()) / n - centre**2
+    effective = float(left_out[novel].sum()) / n
+    variance = float((left_out[novel] ** 2).sum()) / n - effective**2
+    return Dimensions.of(float(lengths.sum()) / n - centre, effective - centre, squares, variance)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -205,7 +242,7 @@ def _bandwidth(components: NDArray[np.float32]) -> float:
     """The median distance of two rows: the usual choice for a Gaussian kernel (Gretton et al. 2012)."""
     half = components.shape[0] // 2
     distances = np.linalg.norm(components[:half] - components[half : 2 * half], axis=1)
-    return max(float(np.median(distances)), np.finfo(np.float32).tiny)
+    return max(float(np.median(distances)), float(np.finfo(np.float32).tiny))
 
 
 def _digest(*arrays: NDArray[np.generic]) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.drift.whitening import Whitening
+from app.drift.whitening import Dimensions, Whitening
 from app.drift.window import Window
 
 FOLDS: Final = 8
@@ -19,11 +19,26 @@ LATER: Final = -1
 """The fold of a window that came after the baseline was frozen."""
 
 
+class Measure(Protocol):
+    """What the panes were measured in: a frame."""
+
+    @property
+    def whitening(self) -> Whitening:
+        """The whitened space."""
+        ...
+
+    @property
+    def novel_dimensions(self) -> Dimensions:
+        """Of one row's part in the mean of the novel ones."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
     """The panes of a baseline, and windows made of them that are as long as those to be judged."""
 
     space: Whitening
+    novel_dimensions: Dimensions
     baseline: Window
     panes: list[Window]
     pane_folds: NDArray[np.intp]
@@ -34,7 +49,7 @@ class Blocks:
     """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
 
     @classmethod
-    def of(cls, space: Whitening, panes: Sequence[Window], span: int, later: Sequence[Window] = ()) -> Self:
+    def of(cls, measure: Measure, panes: Sequence[Window], span: int, later: Sequence[Window] = ()) -> Self:
         """Blocks of a baseline from its panes in the order of time, `span` of which make a window.
 
         Panes with less than a quarter of the median pane's vectors tell of sampling noise alone and are left out,
@@ -43,7 +58,7 @@ class Blocks:
         """
         sizes = np.array([pane.vectors.n for pane in panes])
         measured = np.array([pane.frame.n for pane in panes])
-        kept = [panes[j] for j in np.flatnonzero((sizes >= max(2, np.median(sizes) / 4)) & (measured > 0))]
+        kept = [panes[int(j)] for j in np.flatnonzero((sizes >= max(2, np.median(sizes) / 4)) & (measured > 0))]
         if len(kept) < 2 * FOLDS:
             raise ValueError(f"a baseline needs at least {2 * FOLDS} panes with vectors, got {len(kept)}")
         length = max(1, min(span, len(kept) // FOLDS))
@@ -54,7 +69,8 @@ class Blocks:
             for i in range(count)
         ]
         return cls(
-            space,
+            measure.whitening,
+            measure.novel_dimensions,
             Window.merged(panes),
             kept,
             pane_folds,

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from app.drift.blocks import Blocks
 from app.drift.effects import NOTHING_CHANGED, Effects, Novelties
 from app.drift.invalid import Invalid
-from app.drift.joint import joint, joint_limit
+from app.drift.joint import learn_joint
 from app.drift.mahalanobis import MeanDistance
 from app.drift.mean_shift import MeanShift
 from app.drift.norm import Norm
@@ -49,6 +49,7 @@ class Calibration:
     spread: Spread
     norm: Norm | None
     top1: Top1 | None
+    joint: MeanShift
     invalid: Invalid
     novelties: Novelties
     alpha: float
@@ -69,6 +70,7 @@ class Calibration:
             spread=Spread.learn(blocks),
             norm=Norm.learn(blocks, alpha),
             top1=Top1.learn(blocks, alpha),
+            joint=learn_joint(blocks),
             invalid=Invalid(baseline.invalid, baseline.invalid + baseline.vectors.n),
             novelties=Novelties.learn(blocks),
             alpha=alpha,
@@ -98,13 +100,13 @@ class Calibration:
     def effects(self, window: Window) -> Effects:
         """How large the change is; of the vectors 0 where there are fewer than MINIMUM_EVENTS."""
         enough = min(window.vectors.n, window.frame.n) >= MINIMUM_EVENTS
-        lower, estimate = (
-            NOTHING_CHANGED if not enough else self.novelties.changed_share(window.frame, window.independent_rows)
-        )
+        share = NOTHING_CHANGED
+        if enough:
+            share = self.novelties.changed_share(window.frame, window.independent_rows)
         same = window.same_input
         return Effects(
-            changed_share=estimate,
-            changed_share_lower_bound=lower,
+            changed_share=share.estimate,
+            changed_share_lower_bound=share.lower_bound,
             mean_displacement=self.mean_shift.displacement(window) if enough else 0.0,
             variance_log_ratio=self.spread.log_ratio(window) if enough else 0.0,
             norm_change_ratio=None
@@ -118,7 +120,7 @@ class Calibration:
         )
 
     def _read_vectors(self, window: Window) -> list[Reading]:
-        readings = [
+        return [
             Reading(
                 "mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, self.alpha)
             ),
@@ -127,10 +129,5 @@ class Calibration:
                 "mahalanobis", "embedding", self.mahalanobis.value(window), self.mahalanobis.limit(window, self.alpha)
             ),
             Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, self.alpha)),
+            Reading("joint", "embedding", self.joint.value(window), self.joint.limit(window, self.alpha)),
         ]
-        together = joint(*(reading.score for reading in readings[:3]))
-        return [*readings, Reading("joint", "embedding", together, self._joint_limit())]
-
-    def _joint_limit(self) -> float:
-        wobbles = (self.mean_shift.wobble, self.novelty.noise.wobble, self.mahalanobis.noise.wobble)
-        return joint_limit(sum(wobble > 0 for wobble in wobbles))

@@ -15,8 +15,9 @@ from app.drift.window import Window
 from app.model import Floats
 
 FAMILY: Final = 6
-"""Statistics that share a look's alpha: the alarm family less `same_input`, `invalid` and `joint`, which hold by
-other means."""
+"""Statistics that share a look's alpha: mean_shift, novelty, mahalanobis, joint, spread, and norm with top1.
+
+`same_input` and `invalid` hold by other means."""
 
 _EVIDENCE: Final = 0.03
 """Wobble and dependence are counted where chance shows as much in three of a hundred baselines."""

@@ -54,7 +54,7 @@ class KnownInputs:
     def of(cls, hashes: Sequence[Hashable | None], rows: NDArray[np.float32]) -> Self:
         """From valid vectors, shape (n, d), and the hash of each one's input, None where not known."""
         position: dict[Hashable, int] = {}
-        chosen = []
+        chosen: list[int] = []
         for row, key in enumerate(hashes):
             if key is not None and key not in position:
                 position[key] = len(chosen)

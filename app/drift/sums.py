@@ -39,7 +39,7 @@ class VectorSums:
     def merged(cls, parts: Iterable[VectorSums]) -> Self:
         """The sums of all parts, one or more."""
         each = list(parts)
-        total = np.sum([part.total for part in each], axis=0, dtype=np.float64)
+        total = np.stack([part.total for part in each]).sum(axis=0)
         return cls(sum(part.n for part in each), total, sum(part.squares for part in each))
 
     def update(self, rows: NDArray[np.float32]) -> None:
@@ -61,7 +61,7 @@ class VectorSums:
 
 @dataclass(slots=True, eq=False)
 class FrameSums:
-    """Sums over the rows of a pane or window that were measured in the frame: 8 x (6 + 7 + features) bytes.
+    """Sums over the rows of a pane or window that were measured in the frame: 8 x (12 + d + features) bytes.
 
     They may be a sample of its events. Sums of one frame merge; which frame it is, the keeper remembers.
     """
@@ -75,6 +75,8 @@ class FrameSums:
     distance_squares: float
     below: NDArray[np.int64]
     """Rows whose novelty is below the baseline's quantile of each of NOVELTY_LEVELS; shape (7,)."""
+    novel: Floats
+    """Sum of the vectors with a novelty depth above 0, from the baseline's mean; shape (d,)."""
     features: Floats
     """Sum of the random Fourier features, shape (f,)."""
 
@@ -89,6 +91,7 @@ class FrameSums:
             sum(part.distance for part in each),
             sum(part.distance_squares for part in each),
             np.sum([part.below for part in each], axis=0, dtype=np.int64),
+            np.sum([part.novel for part in each], axis=0, dtype=np.float64),
             np.sum([part.features for part in each], axis=0, dtype=np.float64),
         )
 

@@ -44,7 +44,7 @@ def leading_directions(rows: NDArray[np.float32], rank: int) -> Covariance:
     n, d = rows.shape
     if n < d:
         values, left = np.linalg.eigh(rows @ rows.T)
-        scale = np.sqrt(np.maximum(values[: -rank - 1 : -1], np.finfo(np.float32).tiny))
+        scale = np.sqrt(np.maximum(values[: -rank - 1 : -1], TINY))
         axes = (left[:, : -rank - 1 : -1] / scale).T @ rows
         # Directions of no variance come out of the Gram matrix as noise: made orthonormal all the same.
         axes = np.linalg.qr(axes.T)[0].T
@@ -54,6 +54,40 @@ def leading_directions(rows: NDArray[np.float32], rank: int) -> Covariance:
     eigenvalues = np.maximum(values[: -rank - 1 : -1], 0.0).astype(np.float64) / n
     total = float(np.einsum("ij,ij->", rows, rows, dtype=np.float64)) / n
     return Covariance(np.ascontiguousarray(axes, np.float32), eigenvalues, max(total, float(eigenvalues.sum())))
+
+
+class Dimensions(NamedTuple):
+    """How many directions a mean of whitened rows effectively varies in: what a sum of squares has by chance."""
+
+    in_sample: float
+    """Trace of the whitened covariance over the very rows that P comes from; less than `effective`."""
+    effective: float
+    """The same over rows that had no part in P; > 0."""
+    squared: float
+    """Trace of the square of it, over rows that had no part in P; > 0."""
+    length_variance: float
+    """Variance of one row's squared length, over rows that had no part in P."""
+
+    @classmethod
+    def of(cls, in_sample: float, effective: float, squared_in_sample: float, length_variance: float) -> Dimensions:
+        """From both traces in the sample, and what rows left out have."""
+        inside = max(in_sample, 1e-9)
+        return cls(
+            inside, max(effective, 1e-9), max(squared_in_sample, 1e-9) * (effective / inside) ** 2, length_variance
+        )
+
+    @property
+    def gamma_shape(self) -> float:
+        """Of the gamma distribution with the mean and variance of a squared length (Satterthwaite)."""
+        return max(self.effective**2 / (2 * self.squared), 0.05)
+
+    def of_baseline(self, share: float) -> float:
+        """The trace over a baseline's events, of which `share` made P."""
+        inside = min(share, 1.0)
+        return inside * self.in_sample + (1 - inside) * self.effective
+
+
+TINY: Final = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +111,8 @@ class Whitening:
     """Rows that the directions come from."""
     effective_dimension: float
     """Mean of |P'(x - mean)|^2 over rows that had no part in P: trace of (C + ridge)^-1 C."""
+    distance_variance: float
+    """Variance of |P'(x - mean)|^2 over rows that had no part in P."""
     length_variance: float
     """Variance of |x - mean|^2 over the rows, in units of its squared mean."""
 
@@ -112,22 +148,20 @@ class Whitening:
             ridge=ridge,
             rows=n,
             effective_dimension=max(float(distances.mean()), 1e-9),
-            length_variance=float(lengths.var()) / max(float(lengths.mean()) ** 2, np.finfo(np.float32).tiny),
+            distance_variance=float(distances.var()),
+            length_variance=float(lengths.var()) / max(float(lengths.mean()) ** 2, TINY),
         )
         return Fitted(whitening, distances)
 
     @property
-    def in_sample_dimension(self) -> float:
-        """Mean of |P'(x - mean)|^2 over the very rows that P comes from; less than `effective_dimension`."""
-        tail = self.tail * (self.mean.size - self.eigenvalues.size) / (self.tail + self.ridge)
-        return max(float((self.eigenvalues / (self.eigenvalues + self.ridge)).sum()) + tail, 1e-9)
-
-    @property
-    def squared_dimension(self) -> float:
-        """Trace of ((C + ridge)^-1 C)^2, for rows that had no part in P."""
-        tail = (self.tail / (self.tail + self.ridge)) ** 2 * (self.mean.size - self.eigenvalues.size)
-        inside = float(((self.eigenvalues / (self.eigenvalues + self.ridge)) ** 2).sum()) + tail
-        return max(inside * (self.effective_dimension / self.in_sample_dimension) ** 2, 1e-9)
+    def dimensions(self) -> Dimensions:
+        """Those of one row."""
+        beyond = self.mean.size - self.eigenvalues.size
+        shares = self.eigenvalues / (self.eigenvalues + self.ridge)
+        share = self.tail / (self.tail + self.ridge)
+        inside = max(float(shares.sum()) + share * beyond, 1e-9)
+        squares = float((shares**2).sum()) + share**2 * beyond
+        return Dimensions.of(inside, self.effective_dimension, squares, self.distance_variance)
 
     def distances(self, rows: NDArray[np.float32]) -> Floats:
         """|P'(x - mean)|^2 of each row, shape (n,)."""
@@ -142,7 +176,7 @@ class Whitening:
         """P'v of differences of means, shape (k, d) -> (k, d)."""
         outer = 1 / np.sqrt(self.tail + self.ridge)
         inner = 1 / np.sqrt(self.eigenvalues + self.ridge) - outer
-        return differences * outer + ((differences @ self.axes.T) * inner) @ self.axes
+        return np.asarray(differences * outer + ((differences @ self.axes.T) * inner) @ self.axes, np.float64)
 
     def reach(self, directions: Floats) -> Floats:
         """Variance of a row along whitened unit directions, u' E u with E = C (C + ridge)^-1; shape (k, d) -> (k,)."""
