@@ -80,7 +80,9 @@ class Frame:
         novelty = _novelty_left_out(unit, chosen, spare, folds)
         quantiles = np.quantile(novelty, NOVELTY_LEVELS)
         components = _components(rows, whitening)
-        frequencies = generator.normal(size=(components.shape[1], FEATURES)) / _bandwidth(components)
+        frequencies = generator.normal(size=(components.shape[1], FEATURES)) / _bandwidth(
+            components, float(np.linalg.norm(rows[0]))
+        )
         frame = cls(
             whitening,
             unit[chosen].astype(np.float16),
@@ -238,11 +240,14 @@ def _novelty_left_out(
     return novelty
 
 
-def _bandwidth(components: NDArray[np.float32]) -> float:
-    """The median distance of two rows: the usual choice for a Gaussian kernel (Gretton et al. 2012)."""
+def _bandwidth(components: NDArray[np.float32], length: float) -> float:
+    """The median distance of two rows: the usual choice for a Gaussian kernel (Gretton et al. 2012).
+
+    Of a baseline that is one point, what float32 leaves of its `length`.
+    """
     half = components.shape[0] // 2
     distances = np.linalg.norm(components[:half] - components[half : 2 * half], axis=1)
-    return max(float(np.median(distances)), float(np.finfo(np.float32).tiny))
+    return max(float(np.median(distances)), 1e-6 * length)
 
 
 def _digest(*arrays: NDArray[np.generic]) -> bytes:

@@ -14,8 +14,8 @@ def centroid_cosine(current: VectorSums, baseline: VectorSums) -> float:
     threshold carries from one population to another.
 
     >>> import numpy as np
-    >>> centroid_cosine(VectorSums(2, np.array([2.0, 0.0]), 2.0), VectorSums(4, np.array([4.0, 4.0]), 8.0)) ** 2
-    0.5000000000000001
+    >>> round(centroid_cosine(VectorSums(2, np.array([2.0, 0.0]), 2.0), VectorSums(4, np.array([4.0, 4.0]), 8.0)), 4)
+    0.7071
     """
     lengths = math.sqrt(float(current.total @ current.total) * float(baseline.total @ baseline.total))
     return float(current.total @ baseline.total) / lengths if lengths > 0 else 1.0

@@ -16,8 +16,8 @@ def energy_rows(current: NDArray[np.float32], baseline: NDArray[np.float32]) -> 
 
     Source: Szekely and Rizzo (2013), doi 10.1016/j.jspi.2013.03.018.
 
-    >>> energy_rows(np.zeros((2, 3), np.float32), np.full((2, 3), 2 / 3**0.5, np.float32)) ** 2
-    4.0
+    >>> energy_rows(np.zeros((2, 2), np.float32), np.array([[0, 2], [0, 2]], np.float32))
+    2.0
     """
     n, m = len(current), len(baseline)
     between = float(_distances(current, baseline).mean())

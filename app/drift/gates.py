@@ -1,4 +1,4 @@
-"""Gates: which effects are large enough for a ticket, and which for a page. Rules, docs and diagnosis read them here."""
+"""Gates: which effects are large enough for a ticket, and which for a page. Rules and diagnosis read them here."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Invalid:
     def value(self, count: int, n: int) -> float:
         """For `count` invalid vectors of n.
 
-        >>> Invalid(count=10, events=1000).value(30, 1000)
+        >>> round(Invalid(count=10, events=1000).value(30, 1000), 3)
         0.02
         """
         return count / n - self.count / self.events

@@ -59,6 +59,7 @@ def learn_limit(
     baseline_events: int,
     statistic: Statistic,
     floor: float = 0.0,
+    *,
     alpha: float = ALPHA,
 ) -> Limit | None:
     """The limit that a look at a healthy window exceeds with probability `alpha`.

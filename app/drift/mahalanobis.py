@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from app.drift.blocks import Blocks
 from app.drift.noise import Noise
 from app.drift.window import Window
+
+FLOOR: Final = 0.005
+"""A share of the baseline's mean distance that is not worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class MeanDistance:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY."""
-        return self.noise.limit(window.independent_rows, alpha)
+        return max(self.noise.limit(window.independent_rows, alpha), FLOOR * self.noise.mean)
 
 
 def _distance(window: Window) -> float:

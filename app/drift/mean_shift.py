@@ -19,6 +19,9 @@ from app.model import Floats
 DIRECTIONS: Final = 8
 """Directions of wobble that are taken out, at most."""
 
+FLOOR: Final = 0.02
+"""A displacement, in squared standard deviations, that is not worth a word."""
+
 
 class Directions(NamedTuple):
     """Whitened unit directions in which the baseline's panes move by more than sampling."""
@@ -139,7 +142,7 @@ class MeanShift:
         chance = self._chance(self.moment(window).independent, self.baseline.n) + 4 * noise * self.drift
         chance += window.repeats.concentration * self.dimensions.length_variance
         wobble = student_quantile(self.freedom, alpha) ** 2 * self.wobble
-        return self.drift + math.sqrt(quantile**2 * chance + wobble)
+        return max(self.drift + math.sqrt(quantile**2 * chance + wobble), FLOOR)
 
     def _noise(self, n: float) -> float:
         return self.design_effect * (1 / n + 1 / self.baseline.n)
@@ -150,7 +153,7 @@ class MeanShift:
         return effect**2 * (2 * (1 / n + 1 / m) ** 2 * space.squared + (1 / n**3 + 1 / m**3) * space.length_variance)
 
     def _left_out(self, blocks: Blocks, shifts: Floats, sizes: Floats) -> tuple[Floats, Floats, Floats]:
-        """Value, its variance by chance and noise of each of the blocks' windows, measured without the part of the baseline it belongs to."""
+        """Of each of the blocks' windows, without the part of the baseline it belongs to: value, its variance, noise."""
         values, chances, noises = (np.empty(len(blocks.windows)) for _ in range(3))
         own = self.dimensions.of_baseline(self.space.rows / self.baseline.n)
         windows = [self.moment(window) for window in blocks.windows]
@@ -177,7 +180,8 @@ class MeanShift:
 def _directions(space: Whitening, dimensions: Dimensions, shifts: Floats, sizes: Floats, effect: float) -> Directions:
     """The leading directions of panes' whitened shifts that exceed sampling noise."""
     panes, events = len(shifts), float(sizes.sum())
-    weighted = shifts * np.sqrt(sizes / events)[:, None]
+    # From their own mean: of a part of the baseline, the distance to the rest would look like wobble.
+    weighted = (shifts - np.average(shifts, axis=0, weights=sizes)) * np.sqrt(sizes / events)[:, None]
     values, left = np.linalg.eigh(weighted @ weighted.T)
     values, left = values[: -DIRECTIONS - 1 : -1], left[:, : -DIRECTIONS - 1 : -1]
     noise = effect * panes / events

@@ -35,9 +35,7 @@ class Norm:
         if baseline is None:
             return None
         median = max(float(baseline.quantile(0.5)), float(np.finfo(np.float32).tiny))
-        limits = learn_distance_limit(
-            blocks, [window.norms for window in blocks.windows], baseline, FLOOR * median, alpha
-        )
+        limits = learn_distance_limit([window.norms for window in blocks.windows], baseline, FLOOR * median, alpha)
         return None if limits is None else cls(baseline, median, limits)
 
     def value(self, current: Distribution) -> float:
@@ -54,13 +52,13 @@ class Norm:
 
 
 def learn_distance_limit(
-    blocks: Blocks, windows: list[Distribution | None], baseline: Distribution, floor: float, alpha: float
+    windows: list[Distribution | None], baseline: Distribution, floor: float, alpha: float
 ) -> Limit | None:
     """The limit of the Wasserstein distance of a signal, from the blocks that have it."""
     present = [window for window in windows if window is not None and window.n < baseline.n]
     values = [wasserstein(window, baseline) for window in present]
     sizes = [window.n for window in present]
-    return learn_limit(values, sizes, baseline.n, STATISTIC, floor, alpha / FAMILY)
+    return learn_limit(values, sizes, baseline.n, STATISTIC, floor, alpha=alpha / FAMILY)
 
 
 def _mean(distribution: Distribution) -> float:

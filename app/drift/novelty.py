@@ -12,6 +12,9 @@ from app.drift.window import Window
 SKEW: Final = 1.15
 """Most rows have depth 0: the mean's right tail is longer than a normal one's."""
 
+FLOOR: Final = 5e-4
+"""A difference of cosines that storage in float16 may make."""
+
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
@@ -36,7 +39,7 @@ class Novelty:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY."""
-        return self.noise.limit(window.independent_rows, alpha, SKEW)
+        return max(self.noise.limit(window.independent_rows, alpha, SKEW), FLOOR)
 
 
 def _depth(window: Window) -> float:

@@ -31,13 +31,15 @@ def count_repeats(current: Iterable[Hashable], baseline: Iterable[Hashable]) -> 
     The mean's noise is the sum over inputs of (share now - share before)^2, which is 1/n + 1/m without repeats (Kish's
     design effect of unequal weights, 1965). What repeats alike on both sides does not count: it is no noise.
 
-    >>> count_repeats("aabb", "cdefgh")
+    >>> count_repeats("aabb", "cdef")
     Repeats(factor=2.0, concentration=0.125, largest=0.5)
     >>> count_repeats("aabb", "aabb").factor
     1.0
     """
     now, before = Counter(current), Counter(baseline)
     n, m = now.total(), before.total()
+    if n == 0 or m == 0:
+        return NO_REPEATS
     differences = [now[key] / n - before[key] / m for key in now]
     excess = sorted(differences, reverse=True)
     largest = max(excess[0], 0.0)

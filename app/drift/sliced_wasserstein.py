@@ -14,8 +14,8 @@ GRID: Final = (np.arange(200) + 0.5) / 200
 def sliced_wasserstein(current: NDArray[np.float32], baseline: NDArray[np.float32]) -> float:
     """Mean over 64 fixed random directions of the Wasserstein distance W1 along each; 0 to unbounded.
 
-    In the vectors' unit; a shift by v reads about |v| sqrt(2 / (pi k)) in k dimensions. Rows of shape (n, k) and (m, k),
-    from reservoirs in the leading components; quantiles on a grid of 200. Diagnostic.
+    In the vectors' unit; a shift by v reads about |v| sqrt(2 / (pi k)) in k dimensions. Rows of shape (n, k) and
+    (m, k), from reservoirs in the leading components; quantiles on a grid of 200. Diagnostic.
 
     Source: Bonneel et al. (2015), doi 10.1007/s10851-014-0506-3.
 

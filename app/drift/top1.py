@@ -29,7 +29,7 @@ class Top1:
         if baseline is None:
             return None
         floor = max(FLOOR * abs(float(baseline.quantile(0.5))), 1e-9)
-        limits = learn_distance_limit(blocks, [window.top1 for window in blocks.windows], baseline, floor, alpha)
+        limits = learn_distance_limit([window.top1 for window in blocks.windows], baseline, floor, alpha)
         return None if limits is None else cls(baseline, limits)
 
     def value(self, current: Distribution) -> float:

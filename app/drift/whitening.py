@@ -73,7 +73,7 @@ class Dimensions(NamedTuple):
         """From both traces in the sample, and what rows left out have."""
         inside = max(in_sample, 1e-9)
         return cls(
-            inside, max(effective, 1e-9), max(squared_in_sample, 1e-9) * (effective / inside) ** 2, length_variance
+            inside, max(effective, 1e-9), max(squared_in_sample * (effective / inside) ** 2, 1e-18), length_variance
         )
 
     @property

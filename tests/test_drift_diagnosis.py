@@ -1,0 +1,87 @@
+"""Diagnosis: each cause from its own pattern, and gates between ticket and page."""
+
+import pytest
+
+from app.drift.diagnosis import CAUSES, Evidence, diagnose
+from app.drift.effects import Effects
+from app.drift.gates import GATES, Severity, severity
+
+QUIET = {
+    "changed_share": 0.0,
+    "changed_share_lower_bound": 0.0,
+    "mean_displacement": 0.0,
+    "variance_log_ratio": 0.0,
+    "norm_change_ratio": 0.0,
+    "invalid_share": 0.0,
+    "same_input_cosine": None,
+    "same_input_changed_ratio": None,
+    "same_input_matches": 0,
+    "same_input_inconsistent_ratio": None,
+}
+
+
+def effects(**changes):
+    return Effects(**{**QUIET, **changes})
+
+
+TOPIC = effects(changed_share=0.12, changed_share_lower_bound=0.06, mean_displacement=0.6)
+SAME = {"same_input_matches": 100, "same_input_changed_ratio": 0.0, "same_input_cosine": 1.0}
+
+PATTERNS = {
+    "invalid_vectors": Evidence({"invalid": 9}, effects(invalid_share=0.1)),
+    "normalisation_broken": Evidence(
+        {"norm": 900, "mean_shift": 90, "mahalanobis": 500, "spread": 80},
+        effects(norm_change_ratio=4.5, mean_displacement=700, variance_log_ratio=3.4, **SAME),
+    ),
+    "mixed_versions": Evidence({"joint": 3}, effects(same_input_inconsistent_ratio=0.3)),
+    "model_or_tokenizer_changed": Evidence(
+        {"same_input": 20, "mean_shift": 60, "novelty": 5, "norm": 8},
+        effects(same_input_matches=80, same_input_changed_ratio=1.0, same_input_cosine=0.4, norm_change_ratio=0.2),
+    ),
+    "collapsed": Evidence({"spread": 30, "norm": 4}, effects(variance_log_ratio=-0.21, **SAME)),
+    "flood_of_one_query": Evidence({"mean_shift": 3}, effects(mean_displacement=0.4), largest_repeat=0.2),
+    "other_language_or_locale": Evidence({"novelty": 4}, TOPIC, label_growth={"locale=pt-BR": 0.1, "locale=de": 0.01}),
+    "new_topics": Evidence({"novelty": 4, "joint": 6}, TOPIC),
+    "index_stale_or_reembedded": Evidence({"top1": 3}, effects(**SAME)),
+}
+
+
+@pytest.mark.parametrize("cause", [cause.name for cause in CAUSES])
+def test_each_cause_is_named_from_its_own_pattern_alone(cause):
+    """The pattern of one cause names that cause and no other, with evidence in words."""
+    (suspect,) = diagnose(PATTERNS[cause])
+
+    assert suspect.cause == cause
+    assert suspect.evidence
+
+
+def test_nothing_is_suspected_while_every_score_is_below_its_limit():
+    """Effects without a score are noise."""
+    assert diagnose(Evidence({"mean_shift": 0.9}, TOPIC)) == ()
+
+
+def test_without_known_inputs_a_large_move_is_a_changed_model():
+    """No traffic moves the mean by hundreds of squared standard deviations."""
+    moved = effects(changed_share=0.99, changed_share_lower_bound=0.97, mean_displacement=640)
+    (suspect,) = diagnose(Evidence({"novelty": 50, "mean_shift": 4000}, moved))
+
+    assert suspect.cause == "model_or_tokenizer_changed"
+
+
+def test_the_same_move_with_unchanged_known_inputs_is_new_traffic():
+    """Known inputs decide: same vectors, other inputs."""
+    moved = effects(changed_share=0.99, changed_share_lower_bound=0.97, mean_displacement=640, **SAME)
+    (suspect,) = diagnose(Evidence({"novelty": 50, "mean_shift": 4000}, moved))
+
+    assert suspect.cause == "new_topics"
+
+
+@pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.effect)
+def test_a_page_needs_a_large_effect_and_a_score_above_its_limit(gate):
+    """Just above each gate, and never without a score."""
+    small, large = (effects(**{gate.effect: 1.01 * limit}) for limit in (gate.ticket, gate.page))
+
+    assert severity(1.1, large) is Severity.PAGE
+    assert severity(1.1, small) is (Severity.PAGE if gate.ticket == gate.page else Severity.TICKET)
+    assert severity(1.0, large) is Severity.NONE
+    assert severity(99, effects()) is Severity.NONE
