@@ -156,7 +156,7 @@ def test_columns_of_another_length_are_refused(reference):
 
 
 def test_the_table_of_the_alarm_family_is_what_is_read():
-    """Names, signals and their order, with everything given that a statistic needs."""
+    """Names and signals, with everything given that a statistic needs."""
     rng = np.random.default_rng(7)
     rows = vectors(rng, 400)
     keys, best = [f"h{i}" for i in range(400)], rng.beta(20, 8, 400)
@@ -169,5 +169,5 @@ def test_the_table_of_the_alarm_family_is_what_is_read():
         current_hashes=keys[:100],
     )
 
-    assert [(r.statistic, r.signal) for r in result.scores] == [(a.name, a.signal) for a in ALARMS]
+    assert {(r.statistic, r.signal) for r in result.scores} == {(a.name, a.signal) for a in ALARMS}
     assert all(r.limit > 0 for r in result.scores)

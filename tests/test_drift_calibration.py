@@ -65,7 +65,7 @@ def test_independent_windows_exceed_a_limit_as_rarely_as_alpha_says():
 
 
 def test_a_baseline_that_wobbles_allows_what_one_that_does_not_calls_drift():
-    """Panes whose mean moves by 0.4 standard deviations of its leading direction, and a window that moved by as much."""
+    """Panes whose mean moves by 0.4 standard deviations of one direction, and a window that did."""
     rng = np.random.default_rng(7)
     moved = 0.4
     calm_frame, calm = calibrated([normal(rng, 60) for _ in range(32)], 1e-3, span=1)

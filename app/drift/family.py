@@ -55,7 +55,7 @@ ALARMS: Final[tuple[VectorStatistic, ...]] = (
         "same_input", "embedding", "ratio", "Share of known inputs with another vector: a changed model or tokenizer."
     ),
 )
-"""In the order of `Calibration.read`."""
+"""What `Calibration.read` gives."""
 
 DIAGNOSTICS: Final[tuple[VectorStatistic, ...]] = (
     VectorStatistic("mmd", "embedding", "feature distance", "Maximum mean discrepancy by random Fourier features."),

@@ -19,6 +19,10 @@ from app.model import Floats
 DIRECTIONS: Final = 8
 """Directions of wobble that are taken out, at most."""
 
+MIX: Final = 0.015
+"""What the mean moves by, in squared standard deviations, where the shares of topics vary by a third: a baseline
+without time cannot know of it."""
+
 FLOOR: Final = 0.02
 """A displacement, in squared standard deviations, that is not worth a word."""
 
@@ -89,8 +93,12 @@ class MeanShift:
         blocks: Blocks,
         dimensions: Dimensions | None = None,
         moment: Callable[[Window], Moment] = every_vector,
+        tolerance: float = MIX,
     ) -> Self:
-        """From a baseline's blocks; `dimensions` are those of one event's part in the moment. O(panes^2 d)."""
+        """From a baseline's blocks. O(panes^2 d).
+
+        `dimensions` are those of one event's part in the moment, `tolerance` is a displacement that is healthy anyhow.
+        """
         space, dimensions = blocks.space, dimensions or blocks.space.dimensions
         baseline = moment(blocks.baseline)
         panes = [moment(pane) for pane in blocks.panes]
@@ -116,7 +124,7 @@ class MeanShift:
         values, chances, noises = learned._left_out(blocks, shifts, sizes)
         drift, chance = float(values.mean()), float(chances.mean())
         # Two standard errors: what the blocks' mean is above by chance is no drift.
-        drift = drift if drift > 2 * math.sqrt(chance / values.size) else 0.0
+        drift = max(drift if drift > 2 * math.sqrt(chance / values.size) else 0.0, tolerance)
         chance += 4 * drift * float(noises.mean())
         wobble, freedom = excess_variance(values, chance), degrees_of_freedom(values)
         return replace(learned, drift=drift, wobble=wobble, freedom=freedom)
@@ -153,7 +161,7 @@ class MeanShift:
         return effect**2 * (2 * (1 / n + 1 / m) ** 2 * space.squared + (1 / n**3 + 1 / m**3) * space.length_variance)
 
     def _left_out(self, blocks: Blocks, shifts: Floats, sizes: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of each of the blocks' windows, without the part of the baseline it belongs to: value, its variance, noise."""
+        """Of each window, without the part of the baseline it belongs to: value, its variance by chance, noise."""
         values, chances, noises = (np.empty(len(blocks.windows)) for _ in range(3))
         own = self.dimensions.of_baseline(self.space.rows / self.baseline.n)
         windows = [self.moment(window) for window in blocks.windows]

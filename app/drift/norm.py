@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -15,6 +15,9 @@ from app.drift.wasserstein import STATISTIC, wasserstein
 
 FLOOR: Final = 0.002
 """Storage in float16 moves a length by at most 2^-11 = 0.0005 of itself, in int8 by about 0.001."""
+
+_OF_SMALL_BLOCKS: Final = replace(STATISTIC, minimum_events=10)
+"""A reference of 200 rows has blocks of 25: limits grow with their noise, but there is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +61,7 @@ def learn_distance_limit(
     present = [window for window in windows if window is not None and window.n < baseline.n]
     values = [wasserstein(window, baseline) for window in present]
     sizes = [window.n for window in present]
-    return learn_limit(values, sizes, baseline.n, STATISTIC, floor, alpha=alpha / FAMILY)
+    return learn_limit(values, sizes, baseline.n, _OF_SMALL_BLOCKS, floor, alpha=alpha / FAMILY)
 
 
 def _mean(distribution: Distribution) -> float:
