@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -112,6 +113,7 @@ def _fits(field: str, value: object) -> bool:
     return True
 
 
+@lru_cache(maxsize=256)
 def series_key(
     model: str | None, model_version: str | None, tokenizer_version: str | None, kind: str | None, limit_bytes: int
 ) -> SeriesKey:
@@ -156,6 +158,18 @@ def weight(sample_rate: float) -> float:
     if not MIN_SAMPLE_RATE <= sample_rate <= 1:
         raise refuse("sample_rate")
     return 1 / sample_rate
+
+
+def plain_ids(values: Sequence[object]) -> list[str] | None:
+    """The ids of a batch that are all text, ASCII, not empty and short enough; None for any other batch.
+
+    Says what `event_id` would say of each, without a call an event.
+    """
+    if set(map(type, values)) != {str}:
+        return None
+    ids: list[str] = list(values)  # type: ignore[arg-type]
+    plain = all(ids) and all(map(str.isascii, ids)) and max(map(len, ids)) <= MAX_EVENT_ID_BYTES
+    return ids if plain else None
 
 
 def event_id(value: str | int) -> str | None:
