@@ -197,7 +197,8 @@ def error_type(value: str, limits: Limits) -> str | None:
 
 
 def not_negative(field: str, value: float) -> float:
-    """A finite number, not negative. Raises `Refused`."""
-    if not 0 <= value < math.inf:
+    """A number that is not negative and no larger than a norm of float32 vectors. Raises `Refused`."""
+    # Past it the running sum of a histogram would be infinite after few events.
+    if not 0 <= value < 1e42:
         raise refuse(field)
     return value

@@ -20,8 +20,8 @@ RANGE_TOLERANCE = 1e-3
 ORDER_TOLERANCE = 1e-4
 """Engines sort by more digits than they print, and quantised indexes by fewer."""
 
-_HUGE = 1e150
-"""Not finite for our purposes: the square of a larger distance would not be."""
+_HUGE = 1e18
+"""Not finite for our purposes: the square of a larger distance is beyond float32, in which sketches keep it."""
 
 
 class Scale(NamedTuple):

@@ -32,8 +32,9 @@ class VectorSums:
     def update(self, vectors: NDArray[np.float32]) -> None:
         """Add the rows of an (n, dimension) matrix."""
         self.n += len(vectors)
-        self.total += vectors.sum(axis=0, dtype=np.float64)
-        self.squared_norms += float(np.einsum("ij,ij->", vectors, vectors, dtype=np.float64))
+        wide = vectors.astype(np.float64)
+        self.total += wide.sum(axis=0)
+        self.squared_norms += float(np.vdot(wide, wide))
 
     def merge(self, other: VectorSums) -> None:
         """Add the sums of `other`, whose vectors have the same length."""
