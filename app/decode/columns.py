@@ -51,7 +51,7 @@ Refusals = dict[int, Refused]
 
 
 class _Blank(NamedTuple):
-    """Columns of n events that carry nothing; shared, hence read-only."""
+    """Columns of n events that carry nothing, or the usual; shared, hence read-only."""
 
     position: NDArray[np.intp]
     first: NDArray[np.intp]
@@ -59,6 +59,7 @@ class _Blank(NamedTuple):
     one: Floats
     no_fault: NDArray[np.int8]
     no_metric: NDArray[np.int8]
+    cosine: NDArray[np.int8]
     false: NDArray[np.bool_]
     true: NDArray[np.bool_]
     vectors: Ragged
@@ -75,6 +76,7 @@ def _blank(n: int) -> _Blank:
         one=np.ones(n),
         no_fault=np.zeros(n, dtype=np.int8),
         no_metric=np.full(n, -1, dtype=np.int8),
+        cosine=np.full(n, _METRIC_CODE[SimilarityMetric.COSINE], dtype=np.int8),
         false=np.zeros(n, dtype=np.bool_),
         true=np.ones(n, dtype=np.bool_),
         vectors=ragged(np.empty(0, dtype=np.float32), [0] * n),
@@ -238,6 +240,8 @@ def _scores(
         refused |= dict.fromkeys(too_long, refuse("scores", f"must be at most {limits.top_k}: those of the top-k"))
     for i, refusal in refused.items():
         refusals.setdefault(i, refusal)
+    if "similarity_metric" not in sent and all(rows):
+        return found, blank.cosine, rows
     codes = [_METRIC_CODE[metric] if row else -1 for metric, row in zip(metrics, rows, strict=True)]
     return found, np.array(codes, dtype=np.int8), rows
 

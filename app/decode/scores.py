@@ -100,11 +100,13 @@ def _converted(rows: Sequence[Sequence[float]], metric: SimilarityMetric) -> tup
     values = scale.similarity(scores)
     found = ragged(values, [len(row) for row in rows])
     if scale.order is not None:
-        rises = np.zeros(scores.size + 1, dtype=np.bool_)
-        rises[1:-1] = values[1:] > values[:-1] + ORDER_TOLERANCE
-        rises[found.offsets] = False  # from the last score of one row to the first of the next
+        rises = values[1:] > values[:-1] + ORDER_TOLERANCE
+        if len(rows) > 1:
+            # From the last score of one row to the first of the next they may.
+            starts = found.offsets[1:-1]
+            rises[starts[(starts > 0) & (starts < scores.size)] - 1] = False
         if np.count_nonzero(rises):
-            refused = _refused(found, rises[:-1], f"must come best first: for {metric} the {scale.order}")
+            refused = _refused(found, rises, f"must come best first: for {metric} the {scale.order}")
     if not all_valid:
         refused |= _refused(found, ~valid, scale.wanted)
     return found, refused

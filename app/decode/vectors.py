@@ -107,12 +107,12 @@ def _norms(vectors: list[bytes]) -> tuple[NDArray[np.float32], Floats, dict[int,
     """All numbers in one array, the norm of each vector (NaN for a faulty one), and the faults by position."""
     values = np.frombuffer(b"".join(vectors), dtype="<f4")
     lengths = set(map(len, vectors))
-    if len(lengths) == 1 and 0 not in lengths:
+    if len(vectors) > 1 and len(lengths) == 1 and 0 not in lengths:
         matrix = values.reshape(len(vectors), -1)
         squares = np.einsum("ij,ij->i", matrix, matrix)
     else:
         rows = (np.frombuffer(vector, dtype="<f4") for vector in vectors)
-        squares = np.array([np.einsum("i,i->", row, row) for row in rows], dtype=np.float32)
+        squares = np.array([np.vdot(row, row) for row in rows], dtype=np.float32)
     norms = np.sqrt(squares, dtype=np.float64)
     faults = {}
     for i, square in enumerate(squares.tolist()):

@@ -255,7 +255,8 @@ class Series:
             members = positions == position
             count = int(np.count_nonzero(members))
             values = {name: column[members & present[name]] for name, column in columns.items()}
-            chosen = vectors[members[rows]]
+            # Nearly always all are of one pane: then without a copy of the vectors.
+            chosen = vectors if count == len(batch) else vectors[members[rows]]
             self._ladder.pane(position, now).update(count, values, chosen)
             if self._learning is not None and self._ladder.has_left_first_rung(position, now):
                 # Too late to come to the baseline with the pane of its time: a pane of its own.
@@ -277,10 +278,11 @@ class Series:
         dimension = self._totals.dimension
         if dimension is None:
             return batch, np.empty((0, 0), np.float32), np.empty(0, np.intp)
-        rows = np.flatnonzero(lengths == dimension)
-        wrong = (lengths > 0) & (lengths != dimension)
+        fits = lengths == dimension
+        rows = np.flatnonzero(fits)
         kept = batch.vectors
-        if wrong.any():
+        wrong = (lengths > 0) & ~fits
+        if len(rows) < len(batch) and wrong.any():
             batch = replace(
                 batch,
                 fault=np.where(wrong, _DIMENSION_FAULT, batch.fault).astype(np.int8),

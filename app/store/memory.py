@@ -108,11 +108,12 @@ class MemoryStore:
                 late[duplicates] = False
             receipt.duplicates = len(duplicates)
             receipt.late = int(np.count_nonzero(late))
+            if batch.unknown_labels:
+                self._ignored[Ignored.UNKNOWN_LABEL] += batch.unknown_labels
+            if not receipt.duplicates and not receipt.late:
+                return batch
             self._ignored[Ignored.DUPLICATE] += receipt.duplicates
             self._ignored[Ignored.LATE] += receipt.late
-            self._ignored[Ignored.UNKNOWN_LABEL] += batch.unknown_labels
-        if not receipt.duplicates and not receipt.late:
-            return batch
         kept = ~late
         kept[duplicates] = False
         return batch.take(np.flatnonzero(kept))
