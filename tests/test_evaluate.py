@@ -238,3 +238,19 @@ def test_progress_grows_while_learning():
     assert all(before.events <= after.events for before, after in pairwise(seen))
     assert all(before.seconds < after.seconds for before, after in pairwise(seen))
     assert (2000, DAY) == (seen[-1].events_needed, seen[-1].seconds_needed)
+
+
+def test_a_series_that_cannot_be_evaluated_does_not_cost_the_others_theirs(monkeypatch):
+    """A bug met in one series leaves it without a view, and the others with theirs."""
+    stage = Stage()
+    now = stage.clock.now()
+    other = KEY._replace(model="other")
+    stage.store.append(events([now] * 10), now)
+    stage.store.append(events([now] * 10, key=other), now)
+
+    def broken(now):
+        raise RuntimeError("made up")
+
+    monkeypatch.setattr(stage.store.find(other), "windows", broken)
+
+    assert {KEY} == set(stage.evaluator.tick(now).series)
