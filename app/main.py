@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import DirectApp, Services, add_routes
+from app.api import BodyReader, DirectApp, Services, add_routes
 from app.baseline import BASELINES, BaselineFileError, from_bytes
 from app.config import Settings
 from app.decode import Limits
@@ -110,7 +110,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
             future_seconds=timing.future_seconds,
         ),
         max_body_bytes=settings.max_body_mib * MIB,
-        request_timeout_seconds=settings.request_timeout_seconds,
+        bodies=BodyReader(settings.request_timeout_seconds),
         min_window_events=settings.min_window_events,
         time_scale=settings.time_scale,
     )

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from app.api.body import BodyRefused, media_type, read_body
+from app.api.body import BodyRefused, media_type
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.baseline import BaselineExists, NotEnoughEvents, PinnedBaseline, to_bytes
@@ -46,7 +46,7 @@ async def post_baselines(request: Request) -> Response:
         # Also what keeps other people's pages from pinning: a browser may send text elsewhere unasked, but not JSON.
         return error_reply(415, "unsupported content type; send application/json")
     try:
-        body = await read_body(request, MAX_PIN_BYTES, services.request_timeout_seconds)
+        body = await services.bodies.read(request, MAX_PIN_BYTES)
     except BodyRefused as refused:
         return error_reply(refused.status_code, refused.message, {"Connection": "close"})
     try:

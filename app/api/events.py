@@ -8,7 +8,7 @@ from operator import attrgetter
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from app.api.body import BodyRefused, header, read_body
+from app.api.body import BodyRefused, header
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge, decode
@@ -31,7 +31,7 @@ async def post_events(request: Request) -> Response:
     """
     services: Services = request.app.state.services
     try:
-        body = await read_body(request, services.max_body_bytes, services.request_timeout_seconds)
+        body = await services.bodies.read(request, services.max_body_bytes)
     except BodyRefused as refused:
         services.metrics.own.count_failure(refused.reason)
         return error_reply(refused.status_code, refused.message, {"Connection": "close"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.api.body import BodyReader
 from app.baseline import Pinned
 from app.decode import Limits
 from app.evaluate import Evaluator
@@ -24,7 +25,7 @@ class Services:
     timing: Timing
     limits: Limits
     max_body_bytes: int
-    request_timeout_seconds: float
+    bodies: BodyReader
     min_window_events: int
     time_scale: float
     ready: bool = False
