@@ -86,7 +86,13 @@ class Evaluator:
             log.info("series idle, dropped", **key._asdict())
         live = self._store.series()
         self._store.reserve(self._pinned.nbytes_of_departed({series.key for series in live}))
-        views = {series.key: self._view(series, now) for series in live}
+        views = {}
+        for series in live:
+            try:
+                views[series.key] = self._view(series, now)
+            except Exception:
+                # A bug met in one series must not cost the others their scores; its own are absent, not stale.
+                log.exception("series not evaluated", **series.key._asdict())
         self.latest = Evaluation(at=now, duration_seconds=time.perf_counter() - begun, series=views)
         return self.latest
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -111,13 +110,3 @@ def traffic(
         failed=np.zeros(n, np.bool_),
         latency_seconds=np.full(n, np.nan),
     )
-
-
-def every(seconds: float, start: float, end: float) -> np.ndarray:
-    """Times from `start` on, `seconds` apart, up to before `end`."""
-    return np.arange(start, end, seconds)
-
-
-def concatenated(*batches: EventBatch) -> list[float]:
-    """The timestamps of several batches, in order."""
-    return list(chain.from_iterable(batch.timestamp.tolist() for batch in batches))

@@ -109,7 +109,7 @@ def test_a_model_is_required(model):
         ("timestamp", [True, [], {}, "now", ""], Reason.TIMESTAMP),
         ("sample_rate", [0, -0.5, 1.01, 1e-300, True, "0.5", math.nan, math.inf], Reason.SAMPLE_RATE),
         ("event_id", [1.5, True, [], "x" * 257, "é" * 129, "\ud800", 10**300, 10**4000], Reason.FIELD_TYPE),
-        ("norm", [-1, -1e-9, math.nan, math.inf, -math.inf, True, "1", [1]], Reason.NORM),
+        ("norm", [-1, -1e-9, 1e300, math.nan, math.inf, -math.inf, True, "1", [1]], Reason.NORM),
         ("similarity_metric", ["euclidean", "", 1, "Cosine"], Reason.SIMILARITY_METRIC),
         ("result_count", [-1, 1.5, True, "1", math.nan], Reason.FIELD_TYPE),
         ("error", [5, True, []], Reason.FIELD_TYPE),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Lock
+from dataclasses import replace as with_changes
+from threading import RLock
 
 import structlog
 
@@ -39,20 +40,26 @@ class Progress:
 class Pinned:
     """The pinned baseline of each series. Safe from any thread.
 
-    States: `learning` until there are `min_events` and eight 5-minute blocks; then `provisional`, usable while
-    learning goes on; `final` once the duration has passed too. Baselines outlive their series.
+    States: `learning` until there are `min_events` and blocks enough for a limit; then `provisional`, usable while
+    learning goes on; `final` once the duration has passed too. Baselines outlive their series. One that was pinned
+    from a window or loaded stays as it is, whatever its state.
     """
 
     def __init__(self, timing: Timing, min_events: int) -> None:
         self._timing = timing
         self._min_events = min_events
-        self._lock = Lock()
+        # Held while a baseline is made of what was collected, or a slower thread could bring back a forgotten one.
+        self._lock = RLock()
         self._baselines: dict[SeriesKey, PinnedBaseline] = {}
 
     def of(self, series: Series, now: float) -> PinnedBaseline | None:
         """The baseline of a series as of now; None while there is too little of it."""
+        with self._lock:
+            return self._of(series, now)
+
+    def _of(self, series: Series, now: float) -> PinnedBaseline | None:
         baseline = self._baselines.get(series.key)
-        if baseline is not None and baseline.state == "final":
+        if baseline is not None and (baseline.state == "final" or baseline.origin != "learned"):
             series.stop_learning()
             return baseline
         events, since = series.learned_events(), series.learning_since()
@@ -62,9 +69,17 @@ class Pinned:
         if not done and baseline is not None and events < RELEARN_GROWTH * baseline.events:
             return baseline
         material = series.learned_material(now)
-        if material is None or not (done or self._usable(material)):
+        if material is None or all(len(blocks) < MINIMUM_BLOCKS for blocks in material.blocks.values()):
             return baseline
-        return self._learned(series, material, "final" if done else "provisional", now)
+        if not done:
+            # The sample is still being drawn: a copy of it would cost as much again.
+            material = with_changes(material, sample=None)
+        learned = self._freeze(series, material, "learned", "final" if done else "provisional", now)
+        if not learned.limits:
+            return baseline
+        if done:
+            series.stop_learning()
+        return self._keep(learned)
 
     def find(self, key: SeriesKey) -> PinnedBaseline | None:
         """The baseline at hand, without looking for more."""
@@ -86,21 +101,24 @@ class Pinned:
         )
 
     def pin_window(self, series: Series, window: str, now: float, *, replace: bool) -> PinnedBaseline:
-        """Make a window of the series its baseline, final if the window is as long as a learned one would be.
+        """Make a window of the series its baseline, final if it holds as long a time as a learned one would.
 
         Raises:
             BaselineExists: there is a final one and `replace` is false.
             NotEnoughEvents: the window has fewer than `min_events`.
         """
-        present = self.find(series.key)
-        if present is not None and present.state == "final" and not replace:
-            raise BaselineExists
-        material = series.window_material(window, now)
-        if material.events < self._min_events:
-            message = f"the window has {material.events} of the {self._min_events} events that a baseline needs"
-            raise NotEnoughEvents(message)
-        series.stop_learning()
-        return self._keep(series, material, "window", self._state_of_window(window), now)
+        with self._lock:
+            present = self.find(series.key)
+            if present is not None and present.state == "final" and not replace:
+                raise BaselineExists
+            material = series.window_material(window, now)
+            if material.events < self._min_events:
+                message = f"the window has {material.events} of the {self._min_events} events that a baseline needs"
+                raise NotEnoughEvents(message)
+            covered = now - material.started >= self._timing.baseline_duration_seconds
+            pinned = self._freeze(series, material, "window", "final" if covered else "provisional", now)
+            series.stop_learning()
+            return self._keep(pinned)
 
     def adopt(self, baseline: PinnedBaseline) -> None:
         """Take a baseline that was made elsewhere."""
@@ -111,29 +129,16 @@ class Pinned:
         """Forget a baseline and learn anew; say whether there was one."""
         with self._lock:
             present = self._baselines.pop(key, None)
-        if series is not None:
-            series.restart_learning(now)
-        return present is not None
+            if series is not None:
+                series.restart_learning(now)
+            return present is not None
 
     def nbytes_of_departed(self, live: set[SeriesKey]) -> int:
         """Bytes of the baselines whose series is not live."""
         return sum(baseline.nbytes for baseline in self.all() if baseline.key not in live)
 
-    def _state_of_window(self, window: str) -> State:
-        covered = self._timing.windows[window] >= self._timing.baseline_duration_seconds
-        return "final" if covered else "provisional"
-
-    def _usable(self, material: Material) -> bool:
-        return any(len(blocks) >= MINIMUM_BLOCKS for blocks in material.blocks.values())
-
-    def _learned(self, series: Series, material: Material, state: State, now: float) -> PinnedBaseline:
-        baseline = self._keep(series, material, "learned", state, now)
-        if state == "final":
-            series.stop_learning()
-        return baseline
-
-    def _keep(self, series: Series, material: Material, origin: Origin, state: State, now: float) -> PinnedBaseline:
-        baseline = freeze(
+    def _freeze(self, series: Series, material: Material, origin: Origin, state: State, now: float) -> PinnedBaseline:
+        return freeze(
             material,
             key=series.key,
             state=state,
@@ -142,6 +147,8 @@ class Pinned:
             similarity_metric=series.similarity_metric,
             windows=tuple(self._timing.windows),
         )
+
+    def _keep(self, baseline: PinnedBaseline) -> PinnedBaseline:
         self.adopt(baseline)
-        log.info("baseline", **series.key._asdict(), state=state, origin=origin, id=baseline.id)
+        log.info("baseline", **baseline.key._asdict(), state=baseline.state, origin=baseline.origin, id=baseline.id)
         return baseline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from hashlib import blake2b
 from typing import Literal
@@ -11,7 +11,7 @@ import numpy as np
 
 from app.distribution import Distribution
 from app.drift import STATISTICS, Limit, learn_limit, resolution_floor
-from app.model import SeriesKey, SimilarityMetric
+from app.model import Floats, SeriesKey, SimilarityMetric
 from app.series import Block, Material
 from app.signals import SIGNALS
 from app.sketch import VectorSample
@@ -20,6 +20,9 @@ State = Literal["learning", "provisional", "final"]
 Origin = Literal["learned", "window", "file"]
 
 POOR_MATCH_QUANTILE = 0.05
+
+PART_EVENTS = max(statistic.minimum_events for statistic in STATISTICS)
+"""Events of the smallest part of a baseline that its limits are learned from."""
 
 LimitKey = tuple[str, str, str]
 """Window, signal, statistic."""
@@ -73,7 +76,7 @@ def content_id(
     """Hash of all that a baseline measures with."""
     digest = blake2b("\x00".join(key).encode(), digest_size=8)
     for name, distribution in sorted(signals.items()):
-        digest.update(name.encode())
+        digest.update(f"{name} {distribution.n}\0".encode())
         digest.update(distribution.values.tobytes())
         digest.update(distribution.cumulative.tobytes())
     for limit_key, limit in sorted(limits.items()):
@@ -103,14 +106,14 @@ def freeze(
             continue
         scale = abs(float(material.signals[signal.scale].quantile(0.5)))
         resolution = max(scale * signal.relative_resolution, float(np.finfo(np.float32).tiny))
+        parts = {window: _parts(material.blocks.get(window, ()), signal.name, baseline.n) for window in windows}
         for statistic in STATISTICS:
             floor = resolution_floor(statistic, baseline, resolution)
             known: Limit | None = None
             for window in windows:
-                blocks = [each for each in material.blocks.get(window, ()) if _is_part(each, signal.name, baseline)]
                 learned = learn_limit(
-                    [statistic.compute(each.signals[signal.name], baseline) for each in blocks],
-                    [each.signals[signal.name].n for each in blocks],
+                    [statistic.compute(part, baseline) for part in parts[window]],
+                    [part.n for part in parts[window]],
                     baseline.n,
                     statistic,
                     floor,
@@ -136,5 +139,22 @@ def freeze(
     )
 
 
-def _is_part(block: Block, signal: str, baseline: Distribution) -> bool:
-    return signal in block.signals and block.signals[signal].n < baseline.n
+def _parts(blocks: Sequence[Block], signal: str, baseline_events: int) -> list[Distribution]:
+    """The blocks as parts of the baseline, neighbours joined until each part has events enough to learn from.
+
+    Or a series with twenty queries an hour would never have a limit. A part of nothing but the whole says nothing.
+    """
+    parts = []
+    values: list[Floats] = []
+    weights: list[Floats] = []
+    events = 0
+    for block in blocks:
+        n = block.signals.get(signal, 0)
+        if n:
+            values.append(block.values(signal).astype(np.float64))
+            weights.append(np.full(values[-1].size, n / values[-1].size))
+            events += n
+        if events >= PART_EVENTS:
+            parts.append(Distribution.weighted(np.concatenate(values), np.concatenate(weights), events))
+            values, weights, events = [], [], 0
+    return [part for part in parts if part.n < baseline_events]

@@ -13,10 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.decode.errors import Refused, TooLarge
-from app.decode.event import Event, error_type, event_id, not_negative, refuse, series_key, timestamp_seconds, weight
+from app.decode.event import (
+    Event,
+    error_type,
+    event_id,
+    not_negative,
+    plain_ids,
+    refuse,
+    series_key,
+    timestamp_seconds,
+    weight,
+)
 from app.decode.limits import Limits
 from app.decode.scores import similarities
-from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, ragged
+from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, plain_rows, ragged
 from app.model import (
     METRICS,
     Decoded,
@@ -34,12 +44,14 @@ Missing = TypeVar("Missing")
 Sent = dict[str, tuple[Any, ...]]
 """Field -> what each event sent, for the fields that at least one event carries."""
 
+_METRIC_CODE = {metric: code for code, metric in enumerate(METRICS)}
+
 Refusals = dict[int, Refused]
 """Position among the events judged -> the first thing wrong with it."""
 
 
 class _Blank(NamedTuple):
-    """Columns of n events that carry nothing; shared, hence read-only."""
+    """Columns of n events that carry nothing, or the usual; shared, hence read-only."""
 
     position: NDArray[np.intp]
     first: NDArray[np.intp]
@@ -47,7 +59,9 @@ class _Blank(NamedTuple):
     one: Floats
     no_fault: NDArray[np.int8]
     no_metric: NDArray[np.int8]
+    cosine: NDArray[np.int8]
     false: NDArray[np.bool_]
+    true: NDArray[np.bool_]
     vectors: Ragged
     scores: Ragged
 
@@ -62,7 +76,9 @@ def _blank(n: int) -> _Blank:
         one=np.ones(n),
         no_fault=np.zeros(n, dtype=np.int8),
         no_metric=np.full(n, -1, dtype=np.int8),
+        cosine=np.full(n, _METRIC_CODE[SimilarityMetric.COSINE], dtype=np.int8),
         false=np.zeros(n, dtype=np.bool_),
+        true=np.ones(n, dtype=np.bool_),
         vectors=ragged(np.empty(0, dtype=np.float32), [0] * n),
         scores=ragged(np.empty(0), [0] * n),
     )
@@ -107,7 +123,9 @@ def _batch(
     times = _judged(sent, "timestamp", lambda value: timestamp_seconds(value, limits, now), now, refusals)
     weights = _judged(sent, "sample_rate", weight, 1.0, refusals)
     latency = _judged(sent, "latency_seconds", lambda value: not_negative("latency_seconds", value), math.nan, refusals)
-    ids = _judged(sent, "event_id", event_id, None, refusals)
+    ids: Sequence[str | None] | None = plain_ids(sent.get("event_id", ()))
+    if ids is None:
+        ids = _judged(sent, "event_id", event_id, None, refusals)
     failures = _judged(sent, "error", lambda value: error_type(value, limits), None, refusals)
     vectors = _vectors(sent, limits, refusals, blank)
     scores, metric, rows = _scores(sent, limits, refusals, blank)
@@ -182,7 +200,9 @@ def _series(
 
 def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> Vectors:
     """Vectors, norms and faults: a norm that was sent goes before the vector's own."""
-    rows = _judged(sent, "embedding", lambda value: float32_bytes(value, limits.dimension), None, refusals)
+    rows: Sequence[bytes | None] | None = plain_rows(sent.get("embedding", ()), limits.dimension)
+    if rows is None:
+        rows = _judged(sent, "embedding", lambda value: float32_bytes(value, limits.dimension), None, refusals)
     norms = _judged(sent, "norm", lambda value: not_negative("norm", value), None, refusals)
     if rows is not None and norms is not None:
         # A norm of 0 tells of a zero vector, whatever became of it on the way.
@@ -216,10 +236,13 @@ def _scores(
         metrics = [metric or SimilarityMetric.COSINE for metric in sent["similarity_metric"]]
     too_long = {i for i, row in enumerate(rows) if row and len(row) > limits.top_k}
     found, refused = similarities([() if i in too_long else row or () for i, row in enumerate(rows)], metrics)
-    refused |= dict.fromkeys(too_long, refuse("scores", f"must be at most {limits.top_k}: those of the top-k"))
+    if too_long:
+        refused |= dict.fromkeys(too_long, refuse("scores", f"must be at most {limits.top_k}: those of the top-k"))
     for i, refusal in refused.items():
         refusals.setdefault(i, refusal)
-    codes = [METRICS.index(metric) if row else -1 for metric, row in zip(metrics, rows, strict=True)]
+    if "similarity_metric" not in sent and all(rows):
+        return found, blank.cosine, rows
+    codes = [_METRIC_CODE[metric] if row else -1 for metric, row in zip(metrics, rows, strict=True)]
     return found, np.array(codes, dtype=np.int8), rows
 
 
@@ -232,6 +255,8 @@ def _outcomes(
     """Which events tell of a retrieval, which of one that found nothing, and which of one that failed."""
     if rows is None and counts is None and failures is None:
         return blank.false, blank.false, blank.false
+    if rows is not None and all(rows) and failures is None:
+        return blank.true, blank.false, blank.false  # results wherever one looks: nearly all batches
     nothing = (None,) * len(blank.position)
     query, empty, failed = [], [], []
     for row, count, failure in zip(rows or nothing, counts or nothing, failures or nothing, strict=True):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -112,6 +113,7 @@ def _fits(field: str, value: object) -> bool:
     return True
 
 
+@lru_cache(maxsize=256)
 def series_key(
     model: str | None, model_version: str | None, tokenizer_version: str | None, kind: str | None, limit_bytes: int
 ) -> SeriesKey:
@@ -158,6 +160,18 @@ def weight(sample_rate: float) -> float:
     return 1 / sample_rate
 
 
+def plain_ids(values: Sequence[object]) -> list[str] | None:
+    """The ids of a batch that are all text, ASCII, not empty and short enough; None for any other batch.
+
+    Says what `event_id` would say of each, without a call an event.
+    """
+    if set(map(type, values)) != {str}:
+        return None
+    ids: list[str] = list(values)  # type: ignore[arg-type]
+    plain = all(ids) and all(map(str.isascii, ids)) and max(map(len, ids)) <= MAX_EVENT_ID_BYTES
+    return ids if plain else None
+
+
 def event_id(value: str | int) -> str | None:
     """The id as text; None for an empty one, or all events of a careless sender would be one. Raises `Refused`."""
     # A limit in bits first: Python refuses to print integers of more than 4,300 digits.
@@ -183,7 +197,8 @@ def error_type(value: str, limits: Limits) -> str | None:
 
 
 def not_negative(field: str, value: float) -> float:
-    """A finite number, not negative. Raises `Refused`."""
-    if not 0 <= value < math.inf:
+    """A number that is not negative and no larger than a norm of float32 vectors. Raises `Refused`."""
+    # Past it the running sum of a histogram would be infinite after few events.
+    if not 0 <= value < 1e42:
         raise refuse(field)
     return value

@@ -49,8 +49,9 @@ def decode_document(body: bytes, limits: Limits, now: float) -> Decoded:
         events = document.events
         _fill(document, events)
     check_count(len(events), limits)
-    for event in events:
-        lifted.restore(event)
+    if lifted.vectors:
+        for event in events:
+            lifted.restore(event)
     return columns(events, None, (), limits, now)
 
 
@@ -72,12 +73,12 @@ def _integer(digits: str) -> int | float:
 
 
 def _fill(defaults: Event, events: list[Event]) -> None:
-    for field in Event.__struct_fields__:
-        default = getattr(defaults, field)
-        if default is not None:
-            for event in events:
-                if getattr(event, field) is None:
-                    setattr(event, field, default)
+    # Not strict: the document has one field more, the events themselves.
+    said = zip(Event.__struct_fields__, msgspec.structs.astuple(defaults), strict=False)
+    for field, default in [each for each in said if each[1] is not None]:
+        for event in events:
+            if getattr(event, field) is None:
+                setattr(event, field, default)
 
 
 def _one_by_one(body: bytes, limits: Limits, now: float) -> Decoded:

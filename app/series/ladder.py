@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from app.model import Timing
+import numpy as np
+
+from app.model import Floats, Timing
 from app.series.pane import Pane
 
 
@@ -27,9 +29,16 @@ class Ladder:
         self._panes: tuple[dict[int, Pane], ...] = tuple({} for _ in timing.rungs)
         self._on_leaving_first_rung = on_leaving_first_rung
 
-    def pane(self, time: float, now: float) -> Pane:
-        """The finest pane that still covers `time`. The caller has advanced the ladder to `now`."""
-        position = int(time // self._rungs[0].pane_seconds)
+    def positions(self, times: Floats) -> Floats:
+        """Number of the pane in the first rung for each time, as whole floats."""
+        return np.floor_divide(times, self._rungs[0].pane_seconds)
+
+    def has_left_first_rung(self, position: int, now: float) -> bool:
+        """Whether the pane of this number in the first rung was moved up by now, or would have been."""
+        return (position + 1) * self._rungs[0].pane_seconds <= now - self._spans[0]
+
+    def pane(self, position: int, now: float) -> Pane:
+        """The finest pane that still covers this one of the first rung. The caller has advanced the ladder to `now`."""
         for level, panes in enumerate(self._panes):
             width = self._rungs[level].pane_seconds
             if (position + 1) * width > now - self._spans[level] or level == len(self._ratios):
@@ -38,10 +47,6 @@ class Ladder:
                 return panes[position]
             position //= self._ratios[level]
         raise AssertionError
-
-    def pane_index(self, time: float) -> int:
-        """Number of the finest pane at `time`: events with the same number share a pane."""
-        return int(time // self._rungs[0].pane_seconds)
 
     def advance(self, now: float) -> None:
         """Move the panes that have left the span of their rung up; drop those that left the last."""

@@ -20,20 +20,58 @@ SAMPLE_ROWS = 2048
 BLOCK_STEPS = 64
 """Steps kept of each signal's distribution in a block: rank error 0.8 %, a quarter of what 300 events leave."""
 
+MINIMUM_KEPT_BLOCKS = 48
+"""Blocks kept at least of each duration: two days of hours, for a series too quiet to fill its baseline in one."""
 
-@dataclass(frozen=True, slots=True)
+
+def kept_blocks(timing: Timing) -> dict[str, int]:
+    """How many blocks are kept of each window's duration: those of the baseline's, at least `MINIMUM_KEPT_BLOCKS`.
+
+    >>> kept_blocks(Timing())
+    {'5m': 288, '1h': 48}
+    """
+    return {
+        window: max(MINIMUM_KEPT_BLOCKS, math.ceil(timing.baseline_duration_seconds / seconds))
+        for window, seconds in timing.windows.items()
+        if seconds < timing.baseline_duration_seconds
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A closed stretch of the baseline's time: its events, and each signal's distribution."""
+    """A closed stretch of the baseline's time: its events, and each signal's distribution in little memory."""
 
     start: float
     events: int
-    signals: dict[str, Distribution]
+    signals: dict[str, int]
+    """How many events had each signal."""
+    quantiles: NDArray[np.float32]
+    """For each signal, mid-rank quantiles of equal shares: one an event up to `BLOCK_STEPS`, so exact until then."""
 
     @classmethod
     def of(cls, start: float, pane: Pane) -> Block:
         """The block that a pane became."""
-        signals = {name: sketch.distribution().compact(BLOCK_STEPS) for name, sketch in pane.quantiles.items()}
-        return cls(start, pane.events, signals)
+        signals = {name: sketch.n for name, sketch in pane.quantiles.items()}
+        quantiles = np.empty(sum(map(_steps, signals.values())), np.float32)
+        filled = 0
+        for name, n in signals.items():
+            shares = (np.arange(_steps(n)) + 0.5) / _steps(n)
+            quantiles[filled : filled + shares.size] = pane.quantiles[name].distribution().quantile(shares)
+            filled += shares.size
+        return cls(start, pane.events, signals, quantiles)
+
+    def values(self, signal: str) -> NDArray[np.float32]:
+        """The quantiles of one signal, each for as many of its events; empty where no event had it."""
+        before = 0
+        for name, n in self.signals.items():
+            if name == signal:
+                return self.quantiles[before : before + _steps(n)]
+            before += _steps(n)
+        return self.quantiles[:0]
+
+
+def _steps(n: int) -> int:
+    return min(BLOCK_STEPS, n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +93,7 @@ class _OpenBlock:
 
 
 class Learning:
-    """Collects a baseline from the panes that leave the first rung and from the vectors that arrive.
+    """Collects a baseline from the panes that leave the first rung, the events too late for it, and arriving vectors.
 
     Blocks are kept for the duration of each window that fits several times into the baseline.
     """
@@ -66,29 +104,31 @@ class Learning:
         self.sample: Reservoir | None = None
         self._rng = rng
         self._pane_seconds = timing.rungs[0].pane_seconds
-        durations = {
-            window: seconds for window, seconds in timing.windows.items() if seconds < timing.baseline_duration_seconds
-        }
         # A series too quiet to fill its baseline in time learns on; its oldest blocks make room.
         self.blocks: dict[str, deque[Block]] = {
-            window: deque(maxlen=2 * math.ceil(timing.baseline_duration_seconds / seconds))
-            for window, seconds in durations.items()
+            window: deque(maxlen=kept) for window, kept in kept_blocks(timing).items()
         }
         self._open: dict[str, _OpenBlock] = {}
         # Counted in whole panes, so that no rounding of a start moves a pane into the block before.
-        self._panes_per_block = {window: round(seconds / self._pane_seconds) for window, seconds in durations.items()}
+        self._panes_per_block = {window: round(timing.windows[window] / self._pane_seconds) for window in self.blocks}
 
     def add_pane(self, position: int, pane: Pane) -> None:
-        """Take in a closed pane by its number in the first rung; panes come in order of time."""
+        """Take in a pane by its number in the first rung, unless it ended before learning began.
+
+        What comes after its block has closed counts for the whole alone.
+        """
+        if (position + 1) * self._pane_seconds <= self.started:
+            return
         self.whole.merge(pane)
         for window, panes in self._panes_per_block.items():
             number = position // panes
             block = self._open.get(window)
-            if block is None or block.number != number:
+            if block is None or block.number < number:
                 if block is not None:
                     self._close(window, block)
                 block = self._open[window] = _OpenBlock(number)
-            block.pane.merge(pane)
+            if block.number == number:
+                block.pane.merge(pane)
 
     def add_vectors(self, vectors: NDArray[np.float32], times: Floats) -> None:
         """Offer vectors to the sample; vectors of another length than before begin it anew."""
@@ -109,12 +149,7 @@ class Learning:
     @property
     def block_nbytes(self) -> int:
         """Bytes of the closed blocks."""
-        return sum(
-            distribution.values.nbytes + distribution.cumulative.nbytes
-            for blocks in self.blocks.values()
-            for block in blocks
-            for distribution in block.signals.values()
-        )
+        return sum(block.quantiles.nbytes for blocks in self.blocks.values() for block in blocks)
 
     def _close(self, window: str, block: _OpenBlock) -> None:
         start = block.number * self._panes_per_block[window] * self._pane_seconds

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
 from app.model import Floats
 from app.sketch import QuantileSketch, VectorSums
 
@@ -19,10 +24,14 @@ class Pane:
         self.quantiles: dict[str, QuantileSketch] = {}
         self.vectors: VectorSums | None = None
 
-    def update_signal(self, name: str, values: Floats) -> None:
-        """Add finite values of one signal."""
-        if values.size:
-            self._sketch(name).update(values)
+    def update(self, events: int, signals: Mapping[str, Floats], vectors: NDArray[np.float32]) -> None:
+        """Add events: how many, the finite values of each signal, and the (n, dimension) matrix of their vectors."""
+        self.events += events
+        for name, values in signals.items():
+            if values.size:
+                self._sketch(name).update(values)
+        if len(vectors):
+            self.vector_sums(vectors.shape[1]).update(vectors)
 
     def merge(self, other: Pane) -> None:
         """Add all that `other` holds; `other` is left as it is."""

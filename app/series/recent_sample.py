@@ -55,4 +55,5 @@ class RecentSample:
         if block > self._block:
             self._before = self._filling if block == self._block + 1 else None
             self._filling = None
-            self._block = block
+        # A clock that was set back goes on with the block at hand, or none would end until it has caught up.
+        self._block = block

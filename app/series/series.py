@@ -29,12 +29,15 @@ from app.series.totals import Totals
 from app.signals import SIGNALS
 
 STAGED_EVENTS = 128
-"""Folding costs about as much for 128 events as for one; more would only hold vectors longer."""
+"""Folding costs little more for 128 events than for one; more would only hold vectors longer."""
+
+STAGED_NUMBERS = STAGED_EVENTS * 768
+"""Staged numbers of vectors at most: 0.4 MB, whatever the length of the vectors that a sender tries."""
 
 DIMENSION_VOTES = 100
 """The dimension is that of most of the first hundred vectors."""
 
-WINDOW_SAMPLE_ROWS = {"5m": 256, "1h": 128, "24h": 128}
+WINDOW_SAMPLE_ROWS = 128
 """Vectors kept of each window: a picture and a pinned baseline want rows, no statistic needs more."""
 
 _DIMENSION_FAULT = 1 + VECTOR_FAULTS.index(VectorFault.DIMENSION)
@@ -73,13 +76,14 @@ class Series:
         self._retired = False
         self._staged: list[EventBatch] = []
         self._staged_events = 0
+        self._staged_numbers = 0
         self._totals = Totals(key, first_seen=now)
         self._totals.dimension = dimension
         self._metric_code = -1
         self._votes: Counter[int] | None = Counter() if dimension is None else None
         self._ladder = Ladder(timing, self._learn_pane)
         self._recent = {
-            name: RecentSample(seconds, WINDOW_SAMPLE_ROWS[name], rng) for name, seconds in timing.windows.items()
+            name: RecentSample(seconds, WINDOW_SAMPLE_ROWS, rng) for name, seconds in timing.windows.items()
         }
         self._learning: Learning | None = Learning(timing, now, rng)
 
@@ -96,7 +100,8 @@ class Series:
             if len(batch):
                 self._staged.append(batch)
                 self._staged_events += len(batch)
-                if self._staged_events >= STAGED_EVENTS:
+                self._staged_numbers += batch.vectors.values.size
+                if self._staged_events >= STAGED_EVENTS or self._staged_numbers >= STAGED_NUMBERS:
                     self._fold(now)
             return refused
 
@@ -110,6 +115,11 @@ class Series:
     def similarity_metric(self) -> SimilarityMetric | None:
         """What its scores measure; None before the first."""
         return self._totals.similarity_metric
+
+    @property
+    def dimension(self) -> int | None:
+        """Length of its vectors; None before the first."""
+        return self._totals.dimension
 
     @property
     def dimension_settled(self) -> bool:
@@ -127,22 +137,20 @@ class Series:
         with self._lock:
             self._fold(now)
             self._ladder.advance(now)
-            names = self._timing.windows.items()
-            return {
-                name: Window(name, seconds, pane)
-                for (name, seconds), pane in zip(names, self._ladder.windows(), strict=False)
-            }
+            return self._windows()
 
     def window_material(self, window: str, now: float) -> Material:
         """The window as what a baseline is made of: its blocks are the panes that are as long as a shorter window."""
-        windows = self.windows(now)
         with self._lock:
+            self._fold(now)
+            self._ladder.advance(now)
+            windows = self._windows()
             blocks = {}
             for level, name in enumerate(list(windows)[: list(windows).index(window)]):
                 blocks[name] = tuple(Block.of(start, pane) for start, pane in self._ladder.panes(level + 1))
             pane = windows[window].pane
             return Material(
-                started=now - windows[window].seconds,
+                started=max(now - windows[window].seconds, self._totals.first_seen),
                 events=pane.events,
                 signals={name: sketch.distribution() for name, sketch in pane.quantiles.items()},
                 blocks=blocks,
@@ -200,9 +208,18 @@ class Series:
                 "baseline being learned: time blocks": 0 if learning is None else learning.block_nbytes,
             }
 
+    def _windows(self) -> dict[str, Window]:
+        return {
+            name: Window(name, seconds, pane)
+            for (name, seconds), pane in zip(self._timing.windows.items(), self._ladder.windows(), strict=False)
+        }
+
     def _refuse_other_metrics(self, batch: EventBatch) -> tuple[EventBatch, list[EventError]]:
+        unlike = batch.metric != self._metric_code
+        if np.count_nonzero(unlike) == 0:
+            return batch, []
         carries = batch.metric >= 0
-        if self._metric_code < 0 and carries.any():
+        if self._metric_code < 0:
             self._metric_code = int(batch.metric[carries][0])
             self._totals.similarity_metric = METRICS[self._metric_code]
         wrong = carries & (batch.metric != self._metric_code)
@@ -225,20 +242,27 @@ class Series:
         batch = EventBatch.concatenate(self._staged)
         self._staged.clear()
         self._staged_events = 0
+        self._staged_numbers = 0
         batch, vectors, rows = self._valid_vectors(batch)
         self._totals.add(batch, vectors=len(vectors))
         self._ladder.advance(now)
-        columns = {signal.name: signal.extract(batch) for signal in SIGNALS}
-        positions = np.floor_divide(batch.timestamp, self._timing.rungs[0].pane_seconds)
-        for position in np.unique(positions):
+        # Dot products may be so large that their sum is infinite: no value then, as where there is none.
+        with np.errstate(over="ignore", invalid="ignore"):
+            columns = {signal.name: signal.extract(batch) for signal in SIGNALS}
+        present = {name: np.isfinite(column) for name, column in columns.items()}
+        positions = self._ladder.positions(batch.timestamp)
+        for position in map(int, np.unique(positions)):
             members = positions == position
-            pane = self._ladder.pane(float(batch.timestamp[members][0]), now)
-            pane.events += int(np.count_nonzero(members))
-            for name, column in columns.items():
-                pane.update_signal(name, column[members & ~np.isnan(column)])
-            chosen = vectors[members[rows]]
-            if len(chosen):
-                pane.vector_sums(chosen.shape[1]).update(chosen)
+            count = int(np.count_nonzero(members))
+            values = {name: column[members & present[name]] for name, column in columns.items()}
+            # Nearly always all are of one pane: then without a copy of the vectors.
+            chosen = vectors if count == len(batch) else vectors[members[rows]]
+            self._ladder.pane(position, now).update(count, values, chosen)
+            if self._learning is not None and self._ladder.has_left_first_rung(position, now):
+                # Too late to come to the baseline with the pane of its time: a pane of its own.
+                late = Pane()
+                late.update(count, values, chosen)
+                self._learning.add_pane(position, late)
         if len(vectors):
             times = batch.timestamp[rows]
             for recent in self._recent.values():
@@ -254,10 +278,11 @@ class Series:
         dimension = self._totals.dimension
         if dimension is None:
             return batch, np.empty((0, 0), np.float32), np.empty(0, np.intp)
-        rows = np.flatnonzero(lengths == dimension)
-        wrong = (lengths > 0) & (lengths != dimension)
+        fits = lengths == dimension
+        rows = np.flatnonzero(fits)
         kept = batch.vectors
-        if wrong.any():
+        wrong = (lengths > 0) & ~fits
+        if len(rows) < len(batch) and wrong.any():
             batch = replace(
                 batch,
                 fault=np.where(wrong, _DIMENSION_FAULT, batch.fault).astype(np.int8),

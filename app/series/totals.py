@@ -9,7 +9,6 @@ import numpy as np
 
 from app.model import (
     MAX_ERROR_TYPES,
-    METRICS,
     UNKNOWN_ERROR,
     VECTOR_FAULTS,
     EventBatch,
@@ -82,11 +81,6 @@ class Totals:
         self.poor_match_limit = limit
         if limit is not None and self.poor_match_queries is None:
             self.poor_match_queries = 0
-
-    def note_metric(self, metric_code: int) -> None:
-        """Keep the first similarity metric seen: a series has one."""
-        if self.similarity_metric is None and metric_code >= 0:
-            self.similarity_metric = METRICS[metric_code]
 
     def copy(self) -> Totals:
         """Return an independent copy: later events do not change it."""

@@ -16,30 +16,27 @@ class BucketCounts:
     ([1, 2, 3], 7.0)
     """
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("_edges", "bounds", "counts", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
+        self._edges = np.asarray(bounds)
         self.counts = np.zeros(len(bounds) + 1, dtype=np.int64)
         self.sum = 0.0
 
     def update(self, values: Floats) -> None:
         """Add finite numbers, shape (n,)."""
         # side="left": a bound belongs to its own bucket, `le` means less or equal.
-        bucket = np.searchsorted(np.asarray(self.bounds), values, side="left")
+        bucket = np.searchsorted(self._edges, values, side="left")
         self.counts += np.bincount(bucket, minlength=self.counts.size)
-        self.sum += float(values.sum())
+        # Numbers so large that their sum overflows make it infinite, which is as true as float64 can have it.
+        with np.errstate(over="ignore"):
+            self.sum += float(values.sum())
 
     def merge(self, other: BucketCounts) -> None:
         """Add the counts of `other`, which has the same bounds."""
         self.counts += other.counts
         self.sum += other.sum
-
-    def copy(self) -> BucketCounts:
-        """Return an independent copy."""
-        twin = BucketCounts(self.bounds)
-        twin.merge(self)
-        return twin
 
     @property
     def cumulative(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from app.model import Floats
 
+_LARGEST_NORM = np.finfo(np.float32).max
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorSample:
@@ -73,7 +75,8 @@ class Reservoir:
             return
         chosen = vectors[rows].astype(np.float64)
         norms = np.linalg.norm(chosen, axis=1)
-        self._place(chosen / norms[:, None], norms, times[rows], priorities[rows])
+        # A float32 vector may be longer than the largest float32.
+        self._place(chosen / norms[:, None], np.minimum(norms, _LARGEST_NORM), times[rows], priorities[rows])
 
     def merge(self, other: Reservoir) -> None:
         """Add the sample of `other`, which stands for another stream of vectors of the same length."""

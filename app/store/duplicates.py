@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 MAX_IDS = 100_000
 
@@ -22,9 +21,9 @@ class RecentIds:
         self._newer: set[int] = set()
         self._older: set[int] = set()
 
-    def first_seen(self, ids: list[str | None], now: float) -> NDArray[np.bool_]:
-        """True for each id that was not seen before, and for each None; remembers them all. Shape (n,)."""
-        fresh = np.ones(len(ids), dtype=np.bool_)
+    def seen_before(self, ids: Sequence[str | None], now: float) -> list[int]:
+        """Positions of the ids that were seen before; remembers them all. None is no id."""
+        repeated = []
         for position, identifier in enumerate(ids):
             if identifier is None:
                 continue
@@ -32,7 +31,7 @@ class RecentIds:
                 self._older, self._newer, self._since = self._newer, set(), now
             digest = hash(identifier)
             if digest in self._newer or digest in self._older:
-                fresh[position] = False
+                repeated.append(position)
             else:
                 self._newer.add(digest)
-        return fresh
+        return repeated

@@ -9,30 +9,18 @@ import numpy as np
 import structlog
 
 from app.model import FOLDED, EventBatch, EventError, Ignored, Receipt, SeriesKey, Timing
-from app.series import Series, Totals
+from app.series import Series, Totals, full_series_nbytes
 from app.store.duplicates import RecentIds
 from app.store.promise import StoreCounts
 
 log = structlog.get_logger(__name__)
 
 
-SKETCH_BYTES_A_PANE = 10_000
-FIXED_BYTES = 1_300_000
-VECTOR_BYTES_A_DIMENSION = 2 * (2048 + 2 * (256 + 128 + 128)) + 4 * 128
-"""Two bytes for each row sampled for the baseline and the windows, four for each staged one."""
-
-
-def full_series_nbytes(timing: Timing, dimension: int) -> int:
-    """What a series takes at most, once all its panes and samples are full; held to by tests/test_memory.py."""
-    panes = sum(rung.panes for rung in timing.rungs)
-    return FIXED_BYTES + panes * SKETCH_BYTES_A_PANE + dimension * (panes * 8 + VECTOR_BYTES_A_DIMENSION)
-
-
 class MemoryStore:
     """Series in a dict. See SeriesStore for what it promises.
 
-    A place is given to a new key while there are fewer than `max_series` series, not counting places reserved
-    for configured models that have not come yet, and while the series' full size fits `max_state_bytes`.
+    A place is given to a new key while there are fewer than `max_series` series and its full size fits
+    `max_state_bytes`. For each configured model that has not come yet, a place of that size stays reserved.
     """
 
     def __init__(
@@ -55,7 +43,7 @@ class MemoryStore:
         self._series: dict[SeriesKey, Series] = {}
         self._reserved_dimensions: dict[SeriesKey, int] = {}
         self._beside = 0
-        self._folded = Totals(FOLDED, first_seen=0.0)
+        self._folded: Totals | None = None
         self._ids = RecentIds(timing.duplicate_seconds)
         self._ignored: Counter[Ignored] = Counter(dict.fromkeys(Ignored, 0))
 
@@ -63,12 +51,14 @@ class MemoryStore:
         """Add a batch; see SeriesStore."""
         receipt = Receipt()
         batch = self._leave_out(batch, receipt, now)
+        if len(batch) == 0:
+            return receipt
         for key, events in batch.by_series():
             refused = None
             while refused is None:
                 series = self._place(key, events, now)
                 # None from a series that expired between the two lines: the next round makes a new one.
-                refused = self._fold(events, receipt) if series is None else series.append(events, now)
+                refused = self._fold(events, receipt, now) if series is None else series.append(events, now)
             receipt.errors += refused
             receipt.accepted += len(events) - len(refused)
         return receipt
@@ -86,7 +76,7 @@ class MemoryStore:
         """Totals of every series, the folded one last."""
         totals = [series.totals(now) for series in self.series()]
         with self._lock:
-            if self._folded.events:
+            if self._folded is not None:
                 totals.append(self._folded.copy())
         return totals
 
@@ -106,26 +96,32 @@ class MemoryStore:
     def counts(self) -> StoreCounts:
         """What was counted beside the series."""
         with self._lock:
-            return StoreCounts(len(self._series), self._max_series, self._folded.events, dict(self._ignored))
+            folded = 0 if self._folded is None else self._folded.events
+            return StoreCounts(len(self._series), self._max_series, folded, dict(self._ignored))
 
     def _leave_out(self, batch: EventBatch, receipt: Receipt, now: float) -> EventBatch:
         """The batch without duplicates and late events, which are counted."""
-        kept = batch.timestamp >= now - self._timing.late_seconds
-        late = ~kept
+        late = batch.timestamp < now - self._timing.late_seconds
         with self._lock:
-            if batch.event_ids is not None:
-                fresh = self._ids.first_seen(list(batch.event_ids), now)
-                late &= fresh
-                kept &= fresh
-                receipt.duplicates = len(batch) - int(np.count_nonzero(fresh))
+            duplicates = [] if batch.event_ids is None else self._ids.seen_before(batch.event_ids, now)
+            if duplicates:
+                late[duplicates] = False
+            receipt.duplicates = len(duplicates)
             receipt.late = int(np.count_nonzero(late))
+            if batch.unknown_labels:
+                self._ignored[Ignored.UNKNOWN_LABEL] += batch.unknown_labels
+            if not receipt.duplicates and not receipt.late:
+                return batch
             self._ignored[Ignored.DUPLICATE] += receipt.duplicates
             self._ignored[Ignored.LATE] += receipt.late
-            self._ignored[Ignored.UNKNOWN_LABEL] += batch.unknown_labels
-        return batch if kept.all() else batch.take(np.flatnonzero(kept))
+        kept = ~late
+        kept[duplicates] = False
+        return batch.take(np.flatnonzero(kept))
 
-    def _fold(self, events: EventBatch, receipt: Receipt) -> list[EventError]:
+    def _fold(self, events: EventBatch, receipt: Receipt, now: float) -> list[EventError]:
         with self._lock:
+            if self._folded is None:
+                self._folded = Totals(FOLDED, first_seen=now)
             self._folded.add(events, vectors=int(np.count_nonzero(events.vectors.lengths)))
         receipt.folded += len(events)
         return []
@@ -152,12 +148,18 @@ class MemoryStore:
         reserved = self._reserved_dimensions.get(key)
         if reserved is not None and dimension <= reserved:
             return True
-        others = sum(
-            full_series_nbytes(self._timing, size) for k, size in self._reserved_dimensions.items() if k != key
-        )
-        if others + self._beside + full_series_nbytes(self._timing, dimension) > self._max_state_bytes:
+        waiting = len(self._reserved_models - {each.model for each in self._series} - {key.model})
+        if reserved is None and len(self._series) + waiting >= self._max_series:
             return False
-        if reserved is not None:
-            return True
-        waiting = self._reserved_models - {each.model for each in self._series} - {key.model}
-        return len(self._series) + len(waiting) < self._max_series
+        others = sum(
+            full_series_nbytes(self._timing, self._dimension_of(series))
+            for k, series in self._series.items()
+            if k != key
+        )
+        own = full_series_nbytes(self._timing, dimension)
+        return others + self._beside + own * (1 + waiting) <= self._max_state_bytes
+
+    def _dimension_of(self, series: Series) -> int:
+        """The dimension that a series takes room for: of the longest vectors it was sent, until one is settled."""
+        reserved = self._reserved_dimensions[series.key]
+        return (series.dimension or 0) if series.dimension_settled else reserved

@@ -1,0 +1,77 @@
+# Everything runs from .venv, which is made on first use and again when a pyproject.toml changes.
+# ARGS passes arguments on: make demo ARGS="--once --fast", make test ARGS="-k decode", make bench ARGS=--quick
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_BENCH := $(VENV)/.installed-bench
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo run test check check-style check-types check-prometheus check-docs docs format bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## install, start the exporter with the built-in demonstration, say which pages to open
+	@$(BIN)/embedding-drift-exporter demo $(ARGS)
+
+run: $(INSTALLED) ## install and start the exporter on 127.0.0.1:10877
+	@$(BIN)/embedding-drift-exporter serve $(ARGS)
+
+test: $(INSTALLED) ## install and run the whole suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: check-style check-types check-prometheus check-docs ## format, lint, types, Prometheus' files, generated pages
+
+check-style: $(INSTALLED) ## ruff: format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+check-types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy
+
+check-prometheus: ## promtool: the configuration and the rule files that it names
+	@command -v promtool >/dev/null || { echo "promtool is missing: install the Debian package prometheus" >&2; exit 1; }
+	promtool check config prometheus/prometheus.yml
+
+check-docs: $(INSTALLED) ## the generated pages are what their tables say
+	@$(BIN)/python -m app.metrics | diff docs/metrics.md - \
+		|| { echo "docs/metrics.md is not in step with app/metrics: make docs" >&2; exit 1; }
+	@$(BIN)/python -m app.config.reference | diff docs/configuration.md - \
+		|| { echo "docs/configuration.md is not in step with app/config: make docs" >&2; exit 1; }
+	@echo "docs/metrics.md and docs/configuration.md are in step"
+
+docs: $(INSTALLED) ## write the generated pages
+	@# Beside the page first: a failure must not leave an empty one.
+	$(BIN)/python -m app.metrics >$(VENV)/page && mv $(VENV)/page docs/metrics.md
+	$(BIN)/python -m app.config.reference >$(VENV)/page && mv $(VENV)/page docs/configuration.md
+
+format: $(INSTALLED) ## format the code, mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED_BENCH) ## measure speed and memory beside reference servers; fails if a promise is not held
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove .venv, caches and what builds leave
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, as $(PYTHON) or another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "no virtual environment could be made; on Debian and Ubuntu install the package python3-venv" >&2; exit 1; }
+
+$(INSTALLED): pyproject.toml client/pyproject.toml $(BIN)/python
+	@echo "installing into $(VENV); this happens once"
+	@$(PIP) install -e '.[demo,test]' -e client
+	@touch $@
+
+$(INSTALLED_BENCH): $(INSTALLED)
+	@$(PIP) install -e '.[bench,demo,test]' -e client
+	@touch $@

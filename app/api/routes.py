@@ -1,0 +1,120 @@
+"""The table of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+from app.api.baselines import PIN_SCHEMA, delete_baseline, get_baseline, get_baselines, post_baselines
+from app.api.events import post_events
+from app.api.health import get_healthy, get_ready
+from app.api.landing import get_landing
+from app.api.replies import EVENT_REPLIES, PIN_REPLIES, UNKNOWN_BASELINE, Reply, download, json_body, text
+from app.api.reply import error_reply
+from app.api.route import DirectApp, DirectRoute, Endpoint
+from app.api.scrape import get_metrics
+from app.api.series import get_series
+from app.decode.schema import events_request_body
+
+
+class _Route(NamedTuple):
+    method: str
+    path: str
+    endpoint: Endpoint
+    tag: str
+    replies: Mapping[int, Reply]
+    """By status, the one of success first."""
+    extra: dict[str, Any] | None = None
+    """What else OpenAPI is to say of it."""
+    aliases: tuple[str, ...] = ()
+
+
+NAME_FILTER = {
+    "name": "name[]",
+    "in": "query",
+    "schema": {"type": "array", "items": {"type": "string"}},
+    "description": "Only the samples of this name, such as embedding_norm_bucket.",
+}
+BASELINE_ID = {
+    "name": "baseline_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "`id` in the list of baselines.",
+}
+
+WRONG_ADDRESS = {
+    404: "no such path: /docs lists them",
+    405: "this path takes another method: /docs lists them",
+}
+
+ROUTES = (
+    _Route("POST", "/v1/events", post_events, "events", EVENT_REPLIES, {"requestBody": events_request_body()}),
+    _Route("GET", "/metrics", get_metrics, "scrape", {200: text("A scrape.")}, {"parameters": [NAME_FILTER]}),
+    _Route("GET", "/v1/series", get_series, "series", {200: json_body("The series.")}),
+    _Route("GET", "/v1/baselines", get_baselines, "baselines", {200: json_body("The pinned baselines.")}),
+    _Route("POST", "/v1/baselines", post_baselines, "baselines", PIN_REPLIES, {"requestBody": PIN_SCHEMA}),
+    _Route(
+        "GET",
+        "/v1/baselines/{baseline_id}",
+        get_baseline,
+        "baselines",
+        {200: download("The file."), **UNKNOWN_BASELINE},
+        {"parameters": [BASELINE_ID]},
+    ),
+    _Route(
+        "DELETE",
+        "/v1/baselines/{baseline_id}",
+        delete_baseline,
+        "baselines",
+        {204: {"description": "Unpinned."}, **UNKNOWN_BASELINE},
+        {"parameters": [BASELINE_ID]},
+    ),
+    _Route("GET", "/-/healthy", get_healthy, "health", {200: text("Alive.")}, aliases=("/healthz",)),
+    _Route(
+        "GET",
+        "/-/ready",
+        get_ready,
+        "health",
+        {200: text("Events are taken."), 503: text("Starting or stopping.")},
+        aliases=("/readyz",),
+    ),
+    _Route("GET", "/", get_landing, "people", {200: text("A page for people.", "text/html")}),
+)
+
+
+def add_routes(app: DirectApp) -> None:
+    """Add every route. What may be asked with GET may be asked with HEAD: a GET-only route would answer 405."""
+    for route in ROUTES:
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=[route.method],
+            status_code=next(iter(route.replies)),
+            tags=[route.tag],
+            response_class=Response,
+            response_model=None,
+            responses={status: reply for status, reply in route.replies.items()},  # noqa: C416 - keys of another type
+            openapi_extra=route.extra,
+            operation_id=route.endpoint.__name__,
+        )
+        hidden = [(route.path, "HEAD")] if route.method == "GET" else []
+        hidden += [(alias, method) for alias in route.aliases for method in ("GET", "HEAD")]
+        for path, method in hidden:
+            app.add_api_route(path, route.endpoint, methods=[method], response_model=None, include_in_schema=False)
+    app.direct |= {
+        (method, route.path): route
+        for route in app.routes
+        if isinstance(route, DirectRoute) and not route.param_convertors
+        for method in route.methods or ()
+    }
+    for status in WRONG_ADDRESS:
+        app.add_exception_handler(status, _refuse)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_reply(error.status_code, WRONG_ADDRESS[error.status_code], error.headers)

@@ -1,0 +1,183 @@
+"""The composition root: every part is made here and handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import BodyReader, DirectApp, Services, add_routes
+from app.baseline import BASELINES, BaselineFileError, from_bytes
+from app.config import Settings
+from app.decode import Limits
+from app.evaluate import Evaluator
+from app.metrics import build
+from app.model import Clock, SystemClock
+from app.store import STORES, SeriesStore
+
+log = structlog.get_logger("app.main")
+
+MIB = 1024 * 1024
+
+SHORTEST_TICK_SECONDS = 0.2
+"""A time-scaled demonstration would ask for an evaluation every few milliseconds."""
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+class Ticker:
+    """Evaluates now and then, in a thread of its own, until it is told to stop.
+
+    `evaluate` is given the time of each tick; what it raises is logged, and the next tick comes all the same.
+    """
+
+    def __init__(self, evaluate: Callable[[float], object], clock: Clock, interval_seconds: float) -> None:
+        self._evaluate = evaluate
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="evaluate", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """End after the evaluation under way."""
+        self._stop.set()
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval_seconds):
+            try:
+                self._evaluate(self._clock.now())
+            except Exception:
+                # One series that cannot be scored must not end the scores of all; a bug shows in the log, and in
+                # embedding_exporter_last_evaluation_timestamp_seconds, which stops.
+                log.exception("evaluation failed")
+
+
+def create_store(settings: Settings) -> SeriesStore:
+    """The store that the settings ask for."""
+    return STORES["memory"](
+        settings.timing(),
+        max_series=settings.max_series,
+        max_state_bytes=settings.max_state_mib * MIB,
+        reserved_models=settings.reserved_models,
+        dimension=settings.dimension,
+    )
+
+
+def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
+    """Join the parts to an application. Nothing is shared between two of them.
+
+    Raises:
+        StartError: a baseline file cannot be read.
+    """
+    timing = settings.timing()
+    pinned = BASELINES["pinned"](timing, settings.baseline_min_events)
+    for path in settings.baseline:
+        try:
+            pinned.adopt(from_bytes(path.read_bytes()))
+        except (OSError, BaselineFileError) as error:
+            message = f"--baseline {path}: {error}"
+            raise StartError(message) from error
+    evaluator = Evaluator(store, pinned, timing, settings.min_window_events, settings.poor_match_similarity)
+    services = Services(
+        clock=clock,
+        store=store,
+        pinned=pinned,
+        evaluator=evaluator,
+        metrics=build(store, evaluator, clock, settings.min_window_events),
+        timing=timing,
+        limits=Limits(
+            dimension=settings.max_dimension,
+            top_k=settings.max_top_k,
+            events=settings.max_batch_events,
+            inflated_bytes=settings.max_inflated_mib * MIB,
+            label_bytes=settings.max_label_bytes,
+            future_seconds=timing.future_seconds,
+        ),
+        max_body_bytes=settings.max_body_mib * MIB,
+        bodies=BodyReader(settings.request_timeout_seconds),
+        min_window_events=settings.min_window_events,
+        time_scale=settings.time_scale,
+    )
+    ticker = Ticker(evaluator.tick, clock, max(SHORTEST_TICK_SECONDS, timing.evaluation_seconds))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        ticker.start()
+        services.ready = True
+        # Cancelled by a second Ctrl-C, for which uvicorn leaves out the end of the lifespan and logs a traceback.
+        with suppress(asyncio.CancelledError):
+            yield
+        services.ready = False
+        await asyncio.to_thread(ticker.stop, settings.shutdown_timeout_seconds)
+
+    app = DirectApp(
+        title="Embedding Drift Exporter",
+        version=__version__,
+        description="Sampled embedding and retrieval events in, drift scores for Prometheus out.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    add_routes(app)
+    return app
+
+
+def serve(settings: Settings) -> int:
+    """Run the service until it is told to stop; return the exit code."""
+    try:
+        app = create_app(settings, create_store(settings), SystemClock())
+        listener = _listen(settings)
+    except StartError as error:
+        log.error("cannot start", why=str(error))
+        return 1
+    debug = settings.log_level == "debug"
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        # That it started and stopped is logged here, with what it is; a level of its own would undo `error`.
+        log_level=None if debug else max(logging.WARNING, logging.getLogger().level),
+        access_log=debug,
+        server_header=False,
+        proxy_headers=False,
+        # Without it a half-sent request holds a stop for ever, and the lifespan never ends.
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_seconds)),
+    )
+    server = uvicorn.Server(config)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal once more when it is done, and a stop that was asked for is no failure. Its own
+        # handler, so that a signal is not lost that comes before it sets that itself.
+        signal.signal(each, server.handle_exit)
+    host, port = listener.getsockname()[:2]
+    log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}/", version=__version__)
+    server.run(sockets=[listener])
+    log.info("stopped")
+    return 0
+
+
+def _listen(settings: Settings) -> socket.socket:
+    address = settings.listen
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=2048)
+    except OSError as error:
+        message = f"cannot listen on {address}: {error.strerror}; choose another ADDRESS:PORT with --listen"
+        raise StartError(message) from error

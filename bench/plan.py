@@ -1,0 +1,21 @@
+"""How long a bench runs: the plan every part is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rounds of turns: in each round every case has one turn, so that a noisy minute hurts all of them alike."""
+
+    rounds: int
+    turn_seconds: float
+    """How long one case is driven in one round."""
+    series: int
+    """How many full series are made to measure the memory of one."""
+
+
+FULL: Final = Plan(rounds=7, turn_seconds=0.8, series=16)
+QUICK: Final = Plan(rounds=3, turn_seconds=0.15, series=4)

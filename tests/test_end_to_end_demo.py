@@ -1,0 +1,185 @@
+"""The demonstration as a stranger starts it: real processes, real traffic, and what the exporter shows meanwhile."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.demo.acts import ACTS, HEALTHY, MODEL, Sign
+
+pytestmark = pytest.mark.slow
+
+COMMAND = Path(sys.executable).with_name("embedding-drift-exporter")
+LIMIT_SECONDS = 90
+"""The promise of `--once --fast`."""
+PATHS = ("/", "/v1/series", "/metrics")
+
+
+class Played(NamedTuple):
+    """A demonstration that is over."""
+
+    code: int
+    said: str
+    complaints: str
+    pages: dict
+    """Path -> every answer to a GET, in order."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(port, *options):
+    return subprocess.Popen(
+        [COMMAND, "demo", f"--port={port}", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def get(port, path):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+        return reply.read().decode()
+
+
+@pytest.fixture(scope="module")
+def played():
+    """Play it once and look at its pages every second, as a browser and Prometheus would."""
+    port = free_port()
+    pages = {path: [] for path in PATHS}
+    over = threading.Event()
+
+    def look():
+        while not over.wait(1):
+            for path in PATHS:
+                try:
+                    pages[path].append(get(port, path))
+                except OSError:
+                    # Not there yet, or no longer.
+                    continue
+
+    child = start(port, "--once", "--fast")
+    spectator = threading.Thread(target=look)
+    spectator.start()
+    try:
+        said, complaints = child.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        # Not killed: it has children to end.
+        child.terminate()
+        over.set()
+        spectator.join()
+    return Played(child.returncode, said, complaints, pages)
+
+
+def samples(page):
+    """Name -> (labels, value) of the demonstration's series on a /metrics page."""
+    found = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.labels.get("model") == MODEL:
+                found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def test_every_act_is_noticed_and_the_ordinary_day_is_quiet(played):
+    """Within the promised time, as its exit code and its summary say."""
+    assert 0 == played.code, played.said + played.complaints
+    assert "Traceback" not in played.complaints
+    summary = played.said[played.said.index(f"  1. {HEALTHY.title}") :]
+    for number, act in enumerate(ACTS, start=1):
+        verdict = "quiet" if act.sign is Sign.NOTHING else r"noticed after \d+\.\d s, \d+ minutes"
+        assert re.search(rf"^  {number}\. {act.title}: {verdict}", summary, re.MULTILINE), summary
+    assert "all as promised" in summary
+
+
+@pytest.mark.parametrize("act", [act for act in ACTS if act.sign is not Sign.NOTHING], ids=lambda act: act.name)
+def test_an_act_is_announced_with_what_to_look_at_and_told_as_it_shows(played, act):
+    """Between its announcement and the return to health stands what rose, and when."""
+    told = played.said[played.said.index(f": {act.title}\n") :]
+    told = told[: told.index("back to health")]
+
+    assert act.look_at in told
+    rose = "|".join(act.signals) if act.signals else "a new series"
+    assert re.search(rf"^  \+ +\d+\.\d s  ({rose}): ", told, re.MULTILINE), told
+
+
+def test_a_scrape_at_any_moment_is_whole(played):
+    """Counters only rise; scores come with the baseline, pass 1 in the acts, and end with them."""
+    pages = [samples(page) for page in played.pages["/metrics"]]
+    counts = [
+        sum(value for labels, value in page.get("embedding_events_total", ()) if labels["tokenizer_version"] == "1")
+        for page in pages
+    ]
+    scores = [page.get("embedding_drift_score", ()) for page in pages]
+
+    assert len(pages) > 30
+    assert sorted(counts) == counts
+    assert counts[-1] > 20_000
+    assert not scores[0]
+    high = {labels["signal"] for page in scores for labels, value in page if value > 1 and labels["window"] == "1h"}
+    assert {signal for act in ACTS for signal in act.signals[:1]} <= high
+    for family in ("embedding_norm_bucket", "embedding_top1_similarity_bucket", "embedding_similarity_kl_nats"):
+        assert family in pages[-1]
+
+
+def test_an_announced_tokenizer_is_a_series_of_its_own(played):
+    """From its act on, and never before."""
+    versions = [
+        {labels["tokenizer_version"] for labels, _ in samples(page).get("embedding_events_total", ())}
+        for page in played.pages["/metrics"]
+    ]
+
+    assert len(versions) / 3 < versions.index({"1", "2"}) < len(versions)
+    assert all(each <= {"1"} for each in versions[: versions.index({"1", "2"})])
+
+
+def test_the_landing_page_shows_state_counts_and_pictures(played):
+    """One card a series; the pictures show now over the baseline, once there is one."""
+    first, last = (
+        next(page for page in pages if "<article" in page) for pages in (played.pages["/"], played.pages["/"][::-1])
+    )
+
+    assert re.search(r"Baseline: <strong>(learning|provisional)", first)
+    assert MODEL in last
+    assert "Baseline: <strong>final" in last
+    assert re.search(r"\d\d,\d{3} events", last)
+    assert last.count("<svg") >= 2
+    assert 2 == max(page.count("<article") for page in played.pages["/"])
+
+
+def test_the_series_are_listed_with_their_windows(played):
+    """As JSON, for those who write their own pages."""
+    listed = json.loads(played.pages["/v1/series"][-1])["series"]
+    (watched,) = (each for each in listed if each["tokenizer_version"] == "1")
+
+    assert {MODEL} == {each["model"] for each in listed}
+    assert watched["events"] > 20_000
+    assert 256 == watched["dimension"]
+    assert watched["windows"]["1h"]["events"] > 200
+
+
+@pytest.mark.parametrize("moment", ["Starting", "learning:"])
+def test_ctrl_c_ends_it_without_a_trace(moment):
+    """While the model is trained and while the baseline is learned: no traceback, and the port is free again."""
+    port = free_port()
+    with start(port, "--fast") as child:
+        for line in child.stdout:
+            if moment in line:
+                break
+        child.send_signal(signal.SIGINT)
+        said, complaints = child.communicate(timeout=30)
+
+    assert (0, "") == (child.returncode, complaints)
+    assert said.endswith("\nstopped\n")
+    with socket.create_server(("127.0.0.1", port)):
+        pass

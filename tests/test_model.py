@@ -1,0 +1,147 @@
+"""Columns of events can be taken apart and joined; keys, durations and scores say what they promise."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.model import EventBatch, Ragged, Score, SeriesKey, Timing
+from tests.builders import events, ragged
+
+rows = st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=12)
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4)
+keys = st.builds(SeriesKey, names, names, names, st.sampled_from(["query", "document"]))
+
+
+def as_lists(column: Ragged) -> list[list[float]]:
+    return [column.values[start:end].tolist() for start, end in zip(column.offsets, column.offsets[1:], strict=False)]
+
+
+@given(rows, st.data())
+def test_rows_of_unequal_length_are_taken_by_position(lists, data):
+    """Any positions, repeated and in any order, give just those rows."""
+    positions = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8)) if lists else []
+
+    taken = ragged(lists, np.float64).take(np.array(positions, dtype=np.intp))
+
+    assert [lists[position] for position in positions] == as_lists(taken)
+
+
+@given(st.lists(rows, min_size=1, max_size=4))
+def test_rows_of_unequal_length_join_in_order(parts):
+    """Joined parts hold the rows of all, in order."""
+    joined = Ragged.concatenate([ragged(part, np.float64) for part in parts])
+
+    assert [row for part in parts for row in part] == as_lists(joined)
+    assert [len(row) for part in parts for row in part] == joined.lengths.tolist()
+
+
+def batch_of(count, *, key=None, errors=True):
+    """Events that differ in every column."""
+    rng = np.random.default_rng(count)
+    return events(
+        np.arange(count, dtype=float),
+        key=key or SeriesKey("m", "1", "1", "query"),
+        vectors=[rng.normal(size=3) if i % 3 else None for i in range(count)],
+        scores=[np.sort(rng.random(i % 4))[::-1] for i in range(count)],
+        weights=np.arange(1, count + 1),
+        latencies=np.arange(count) / 10,
+        errors=[f"e{i}" if i % 5 == 0 else None for i in range(count)] if errors else None,
+        ids=[f"id{i}" for i in range(count)],
+    )
+
+
+def columns(batch):
+    """Every column but `keys` as a list, None where the batch has none."""
+    found = {}
+    for each in fields(EventBatch):
+        value = getattr(batch, each.name)
+        if isinstance(value, Ragged):
+            value = as_lists(value)
+        elif isinstance(value, np.ndarray):
+            value = [None if item != item else item for item in value.tolist()]
+        found[each.name] = value
+    return found
+
+
+def test_taking_events_takes_every_column():
+    """No column stays behind when events are taken by position."""
+    batch = batch_of(10)
+    positions = [7, 0, 3]
+
+    taken, whole = columns(batch.take(np.array(positions))), columns(batch)
+
+    for name in whole.keys() - {"keys", "unknown_labels"}:
+        assert [whole[name][position] for position in positions] == taken[name], name
+
+
+def test_joined_batches_hold_every_event_in_order():
+    """Joining the pieces of a batch gives it back, but for the ids, which nothing reads any more."""
+    batch = batch_of(10)
+    pieces = [batch.take(np.arange(0, 4)), batch.take(np.arange(4, 10))]
+
+    joined, whole = columns(EventBatch.concatenate(pieces)), columns(batch)
+
+    assert {**whole, "event_ids": None} == joined
+
+
+def test_errors_are_joined_where_only_some_batches_have_any():
+    """A batch without failures contributes an empty entry for each of its events."""
+    joined = EventBatch.concatenate([batch_of(2, errors=False), batch_of(1)])
+
+    assert [None, None, "e0"] == joined.errors
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12))
+def test_each_event_goes_to_its_own_series(models):
+    """Split by series, every event is there once, under its key and in order."""
+    wanted = [SeriesKey(model, "", "", "query") for model in models]
+    batch = events(np.arange(len(models), dtype=float), keys=wanted)
+
+    split = {key: part.timestamp.tolist() for key, part in batch.by_series()}
+
+    assert {key: [float(i) for i, each in enumerate(wanted) if each == key] for key in dict.fromkeys(wanted)} == split
+
+
+@given(keys, keys)
+def test_the_id_of_a_series_tells_keys_apart(key, other):
+    """The same key has the same id, another key another."""
+    assert (key == other) == (key.id == other.id)
+
+
+@given(st.floats(0.01, 10_000))
+def test_the_time_scale_divides_every_duration(time_scale):
+    """No duration of the exporter is left out of the scale."""
+
+    def durations(timing):
+        found = []
+        for each in fields(Timing):
+            value = getattr(timing, each.name)
+            if each.name == "rungs":
+                found += [rung.pane_seconds for rung in value]
+            elif each.name == "windows":
+                found += list(value.values())
+            else:
+                found.append(value)
+        return found
+
+    scaled = Timing().scaled(time_scale)
+
+    assert pytest.approx([seconds / time_scale for seconds in durations(Timing())]) == durations(scaled)
+    assert [rung.panes for rung in Timing().rungs] == [rung.panes for rung in scaled.rungs]
+
+
+def test_the_windows_are_the_spans_of_the_first_rungs():
+    """What the ladder relies on to make windows holds for the shipped durations."""
+    timing = Timing()
+    spans = [rung.pane_seconds * rung.panes for rung in timing.rungs]
+
+    assert list(timing.windows.values()) == spans[: len(timing.windows)]
+
+
+def test_a_score_is_known_where_its_limit_is():
+    """The score is value over limit, and absent without one."""
+    assert 2.0 == Score("1h", "pinned", "norm", "ks", 0.4, 0.2).score
+    assert Score("1h", "pinned", "norm", "ks", 0.4, None).score is None
