@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check check-style check-types check-prometheus check-docs docs format bench clean
+.PHONY: help demo run test check check-style check-types check-prometheus check-docs docs format bench bench-detection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ format: $(INSTALLED) ## format the code, mend what ruff can mend
 
 bench: $(INSTALLED_BENCH) ## measure speed and memory beside reference servers; fails if a promise is not held
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-detection: $(INSTALLED_BENCH) ## measure false alarms and power: ARGS="--data DIRECTORY" for .npz files of your own
+	@$(BIN)/python -m bench.detection $(ARGS)
 
 clean: ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out

@@ -1,4 +1,4 @@
-"""The command line: embedding-drift-exporter serve | demo | check-config."""
+"""The command line: embedding-drift-exporter serve | demo | compare | check-config."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ examples:
   {PROGRAM} --listen 0.0.0.0:10877 --log-format json
   {PROGRAM} serve --help                     every setting
   {PROGRAM} check-config --config-file drift.yml
+  {PROGRAM} compare golden.npz build.npz     check two sets of vectors, as in CI
   {PROGRAM} demo                             see drift being noticed, on real text"""
 
 SETTINGS_NOTE = """\
@@ -135,6 +136,20 @@ def _demo(call: Call) -> int:
     return run(call.arguments)
 
 
+def _add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    from app.offline.command import add_arguments  # noqa: PLC0415
+
+    add_arguments(parser)
+
+
+def _compare(call: Call) -> int:
+    from app.offline.command import run  # noqa: PLC0415
+
+    if call.unknown:
+        call.parser.error(f"unknown arguments: {' '.join(call.unknown)}")
+    return run(call.arguments)
+
+
 COMMANDS = (
     Command("serve", "take events and answer scrapes, until stopped", add_flags, _serve, takes_settings=True),
     Command(
@@ -142,6 +157,13 @@ COMMANDS = (
         "show drift being noticed, on a semantic search built in",
         _add_demo_arguments,
         _demo,
+        takes_settings=False,
+    ),
+    Command(
+        "compare",
+        "say whether the vectors of one file drifted from those of another",
+        _add_compare_arguments,
+        _compare,
         takes_settings=False,
     ),
     Command(
@@ -157,7 +179,9 @@ COMMANDS = (
 def main(
     argv: Sequence[str] | None = None, *, environ: Mapping[str, str] | None = None, serve: Serve | None = None
 ) -> int:
-    """Run a command and return the exit code: 0 done, 1 check-config found problems, 2 wrong usage or settings.
+    """Run a command and return the exit code.
+
+    0 done, 1 check-config found problems or compare found drift, 2 wrong usage, settings or files.
 
     Raises SystemExit where argparse ends the program: after --help and --version (0) and on usage that names no known
     command or leaves out a flag's value (2).
@@ -185,7 +209,7 @@ def main(
         subparser.set_defaults(run=command.run)
         if command.name == words[0]:
             chosen = subparser
-            # Only the chosen command's: those of the demonstration import more than --help should wait for.
+            # Only the chosen command's: some import more than --help should wait for.
             command.add_arguments(subparser)
     arguments, unknown = parser.parse_known_args(words)
     given = os.environ if environ is None else environ

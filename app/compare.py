@@ -67,7 +67,8 @@ def compare(
     a signal.
 
     Raises NotEnoughDataError for less than 200 valid reference vectors or 50 current ones, ValueError for arrays that
-    do not fit together. 0.3 s for 2,000 against 500 x 768; `Reference` keeps what was fitted for more windows.
+    do not fit together or reference vectors that are all the same. 0.3 s for 2,000 against 500 x 768; `Reference` keeps
+    what was fitted for more windows.
     """
     fitted = Reference(reference, norms=reference_norms, scores=reference_scores, hashes=reference_hashes)
     return fitted.compare(current, norms=current_norms, scores=current_scores, hashes=current_hashes)
@@ -92,6 +93,8 @@ class Reference:
             raise NotEnoughDataError(
                 f"reference: at least {MINIMUM_ROWS} valid vectors are needed, got {len(sample.rows)}"
             )
+        if (sample.rows == sample.rows[0]).all():
+            raise ValueError("reference: all vectors are the same; what is normal is learned from how they differ")
         self.frame, held_out = Frame.fit(sample.rows)
         panes = max(2 * FOLDS, min(PANES, len(sample.rows) // PANE_ROWS // FOLDS * FOLDS))
         cut = [sample.window(self.frame, held_out, part) for part in np.array_split(np.arange(len(sample)), panes)]

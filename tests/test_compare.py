@@ -134,8 +134,9 @@ def test_the_same_arrays_give_the_same_result():
     ("reference", "current", "error", "message"),
     [
         (np.ones((199, 4)), np.ones((99, 4)), NotEnoughDataError, "reference: at least 200"),
-        (np.ones((200, 4)), np.ones((49, 4)), NotEnoughDataError, "current: at least 50"),
-        (np.ones((200, 4)), np.ones((99, 5)), ValueError, "5 dimensions"),
+        (np.eye(200), np.ones((49, 200)), NotEnoughDataError, "current: at least 50"),
+        (np.eye(200), np.ones((99, 5)), ValueError, "5 dimensions"),
+        (np.ones((200, 4)), np.ones((99, 4)), ValueError, "all vectors are the same"),
         (np.ones(200), np.ones((99, 5)), ValueError, "matrix"),
     ],
 )

@@ -85,3 +85,14 @@ def test_a_page_needs_a_large_effect_and_a_score_above_its_limit(gate):
     assert severity(1.1, small) is (Severity.PAGE if gate.ticket == gate.page else Severity.TICKET)
     assert severity(1.0, large) is Severity.NONE
     assert severity(99, effects()) is Severity.NONE
+
+
+def test_popular_queries_of_a_new_model_are_no_flood():
+    """Their vectors are all new, so their share of the baseline reads 0."""
+    evidence = Evidence(
+        {"mean_shift": 90, "same_input": 20},
+        effects(same_input_matches=80, same_input_changed_ratio=1.0, same_input_cosine=0.4),
+        largest_repeat=0.2,
+    )
+
+    assert [suspect.cause for suspect in diagnose(evidence)] == ["model_or_tokenizer_changed"]

@@ -126,6 +126,9 @@ def _new_content(evidence: Evidence) -> bool:
 
 
 def _flooded(evidence: Evidence) -> bool:
+    # Of new vectors the baseline has none, so that any query asked often would look like a flood.
+    if evidence.other_vectors:
+        return False
     return evidence.largest_repeat > FLOOD_SHARE and evidence.above("mean_shift", "joint", "spread", "mahalanobis")
 
 
