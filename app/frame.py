@@ -20,6 +20,9 @@ FEATURES: Final = 256
 FOLDS: Final = 8
 MINIMUM_ROWS: Final = 200
 DEPTH_LEVEL: Final = NOVELTY_LEVELS.index(0.2)
+KNOWN_COSINE: Final = 0.999
+"""A row this near to an anchor is no news, as near as others may be: where inputs come again a quantile would be 1, and
+rounding would say who is below it."""
 
 _CHUNK_ROWS: Final = 512
 
@@ -54,7 +57,8 @@ class Frame:
     anchors: NDArray[np.float16]
     """Unit vectors, drawn from the baseline evenly over time; shape (a, d)."""
     novelty_quantiles: Floats
-    """The baseline's own quantiles of novelty at NOVELTY_LEVELS, each row without its fold's anchors; shape (7,)."""
+    """The baseline's own quantiles of novelty at NOVELTY_LEVELS, each row without its fold's anchors, at most
+    KNOWN_COSINE; shape (7,)."""
     novel_dimensions: Dimensions
     """Of the part that one row has in the mean of the novel ones, see `drift.joint`."""
     frequencies: NDArray[np.float32]
@@ -78,7 +82,7 @@ class Frame:
         unit = _unit(rows)
         chosen, spare = _anchors(rows.shape[0], generator)
         novelty = _novelty_left_out(unit, chosen, spare, folds)
-        quantiles = np.quantile(novelty, NOVELTY_LEVELS)
+        quantiles = np.minimum(np.quantile(novelty, NOVELTY_LEVELS), KNOWN_COSINE)
         components = _components(rows, whitening)
         frequencies = generator.normal(size=(components.shape[1], FEATURES)) / _bandwidth(
             components, float(np.linalg.norm(rows[0]))

@@ -172,3 +172,17 @@ def test_the_table_of_the_alarm_family_is_what_is_read():
 
     assert {(r.statistic, r.signal) for r in result.scores} == {(a.name, a.signal) for a in ALARMS}
     assert all(r.limit > 0 for r in result.scores)
+
+
+def test_inputs_that_come_again_are_not_taken_for_new_ones():
+    """A tenth of the inputs is asked nine times in ten, so most cosines to the nearest anchor are 1, give or take 1e-7."""
+    rng = np.random.default_rng(7)
+    pool = vectors(rng, 3000)
+
+    def asked(n):
+        return pool[np.where(rng.random(n) < 0.9, rng.integers(0, 300, n), rng.integers(0, 3000, n))]
+
+    fitted = Reference(asked(1600))
+    bounds = [fitted.compare(asked(300)).effects.changed_share_lower_bound for _ in range(20)]
+
+    assert sum(bound > 0 for bound in bounds) <= 4

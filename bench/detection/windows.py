@@ -34,6 +34,7 @@ class Split:
 
         self.seed = seed
         self.data = data
+        self.resident: Rows = resident
         self.baseline: Rows = resident[:baseline]
         self.pool: Rows = resident[baseline:]
         self.new: Rows = np.flatnonzero(np.isin(data.topics, held_out))
@@ -97,8 +98,9 @@ def _repeats_baseline(split: Split, rng: np.random.Generator) -> Sample:
 
 
 def _rhythm_baseline(split: Split, rng: np.random.Generator) -> Sample:
+    # Both sides from all resident rows: rows drawn twice in the baseline would be drawn by the window as well.
     phases = np.linspace(0, 1, len(split.baseline), endpoint=False)
-    return Sample(split.data.vectors[split.at_hours(split.baseline, phases, rng)])
+    return Sample(split.data.vectors[split.at_hours(split.resident, phases, rng)])
 
 
 BASELINES: dict[str, Callable[[Split, np.random.Generator], Sample]] = {
@@ -131,7 +133,7 @@ def _repeats(split: Split, n: int, _share: float, rng: np.random.Generator) -> S
 
 def _time_of_day(split: Split, n: int, _share: float, rng: np.random.Generator) -> Sample:
     phases = (rng.random() + np.arange(n) / BASELINE_ROWS) % 1.0
-    return Sample(split.data.vectors[split.at_hours(split.pool, phases, rng)])
+    return Sample(split.data.vectors[split.at_hours(split.resident, phases, rng)])
 
 
 def _stored_float16(split: Split, n: int, share: float, rng: np.random.Generator) -> Sample:
