@@ -175,7 +175,7 @@ def test_the_table_of_the_alarm_family_is_what_is_read():
 
 
 def test_inputs_that_come_again_are_not_taken_for_new_ones():
-    """A tenth of the inputs is asked nine times in ten, so most cosines to the nearest anchor are 1, give or take 1e-7."""
+    """A tenth of the inputs is asked nine times in ten: most cosines to the nearest anchor are 1, give or take 1e-7."""
     rng = np.random.default_rng(7)
     pool = vectors(rng, 3000)
 
