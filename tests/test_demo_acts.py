@@ -14,7 +14,7 @@ from app.demo.audience import Audience, rate_factor
 from app.demo.corpus import Question, build_corpus, docstrings, reference, source_files
 from app.demo.service import SearchService
 from app.demo.tokenizer import TOKENIZERS
-from app.demo.traffic import EVENTS_PER_TICK, Orders, Pace, send
+from app.demo.traffic import EVENTS_PER_TICK, FIRST_DAY, Orders, Pace, send
 
 SLICE = {"email", "http", "json", "logging", "turtle.py", "unittest", "urllib", "tarfile.py"}
 SIGNALS = ("norm", "top1_similarity", "similarity_mean", "margin")
@@ -158,12 +158,12 @@ def test_a_session_stays_with_its_topic(monkeypatch):
 
 
 def test_a_day_of_traffic_has_the_ordered_number_of_events_and_its_rhythm():
-    """Over a day the rhythm cancels out; noon has more than midnight."""
+    """Over a day the rhythm cancels out; noon, at which it begins, has more than midnight."""
     pace = Pace(day_seconds=30, events_per_day=43_000, start=100.0)
     due = [pace.due(100 + 30 * step / 1000) for step in range(1001)]
 
     assert 43_000 == pytest.approx(sum(due), rel=0.001)
-    assert sum(due[400:600]) / sum(due[:100] + due[900:]) == pytest.approx(1.28 / 0.72, rel=0.02)
+    assert sum(due[:100] + due[900:]) / sum(due[400:600]) == pytest.approx(1.47 / 0.53, rel=0.02)
 
 
 def test_a_machine_that_falls_behind_sends_less_and_never_a_burst():
@@ -171,7 +171,7 @@ def test_a_machine_that_falls_behind_sends_less_and_never_a_burst():
     pace = Pace(day_seconds=30, events_per_day=43_000, start=0.0)
 
     assert 2 * EVENTS_PER_TICK == pace.due(10.0)
-    assert pace.due(10.0 + pace.tick_seconds) <= rate_factor(10 / 30) * EVENTS_PER_TICK + 1
+    assert pace.due(10.0 + pace.tick_seconds) <= rate_factor(FIRST_DAY + 10 / 30) * EVENTS_PER_TICK + 1
 
 
 def test_an_unknown_act_is_refused_with_the_known_ones(capsys):

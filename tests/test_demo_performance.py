@@ -249,7 +249,7 @@ def test_a_port_that_is_none_is_refused(port):
 
 def test_the_traffic_is_enough_for_the_window_that_acts_are_told_by():
     """At night too a 1h window has well over the 200 events that a score asks for; the fast day is half a minute."""
-    assert EVENTS_PER_DAY / 24 * rate_factor(0.0) > 5 * 200
+    assert EVENTS_PER_DAY / 24 * rate_factor(0.0) > 3 * 200
     assert 30 == FAST.hour_seconds * 24
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from app.decode.encoding import ENCODINGS, inflate
 from app.decode.errors import DecodeError, Malformed, TooLarge, UnsupportedMediaType
@@ -43,8 +44,12 @@ def decode(content_type: str | None, content_encoding: str | None, body: bytes, 
     >>> decoded.batch.norm.tolist(), decoded.errors[0].message
     ([1.5], 'model is required: the name of the embedding model')
     """
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    decoder = DECODERS.get(media_type)
+    decoder = _decoder(content_type)
     if decoder is None:
         raise UnsupportedMediaType(f"unsupported content type; one of {', '.join(sorted(DECODERS))}")
     return decoder(inflate(content_encoding, body, limits.inflated_bytes), limits, now)
+
+
+@lru_cache(maxsize=64)
+def _decoder(content_type: str | None) -> Decoder | None:
+    return DECODERS.get((content_type or "").partition(";")[0].strip().lower())

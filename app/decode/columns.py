@@ -180,10 +180,17 @@ def _series(
     """The distinct series, and the position of each event's among them. Every spelling is judged once."""
     nothing = (None,) * len(blank.position)
     models, versions, tokenizers, kinds = (sent.get(field, nothing) for field in SeriesKey._fields)
+    spellings = list(zip(models, versions, tokenizers, kinds, strict=True))
+    if spellings and spellings.count(spellings[0]) == len(spellings):
+        try:
+            return (series_key(*spellings[0], limits.label_bytes),), blank.first
+        except Refused as refusal:
+            refusals.update(dict.fromkeys(range(len(spellings)), refusal))
+            return (), blank.first
     judged: dict[tuple[str | None, ...], int | Refused] = {}
     keys: dict[SeriesKey, int] = {}
     key_index = []
-    for i, spelling in enumerate(zip(models, versions, tokenizers, kinds, strict=True)):
+    for i, spelling in enumerate(spellings):
         position = judged.get(spelling)
         if position is None:
             try:

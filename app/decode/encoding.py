@@ -62,7 +62,7 @@ def inflate(content_encoding: str | None, body: bytes, limit_bytes: int) -> byte
     >>> inflate("gzip", zlib.compress(b"[]", wbits=31), limit_bytes=100)
     b'[]'
     """
-    name = (content_encoding or "identity").strip().lower()
+    name = "identity" if content_encoding is None else content_encoding.strip().lower() or "identity"
     if name not in ENCODINGS:
         raise UnsupportedMediaType(f"unsupported content encoding; one of {', '.join(sorted(ENCODINGS))}")
     make = ENCODINGS[name]

@@ -13,7 +13,7 @@ SESSIONS = 32
 """Users at a time; each asks two or three questions in a row before another takes the seat."""
 SESSION_END_PROBABILITY = 0.4
 SAME_DOCUMENT_PROBABILITY = 0.3
-RATE_AMPLITUDE = 0.3
+RATE_AMPLITUDE = 0.5
 TOPIC_AMPLITUDE = 0.15
 
 
@@ -21,7 +21,7 @@ def rate_factor(day: float) -> float:
     """The rate of traffic over its mean at this time, in days: the busiest is noon, the quietest midnight.
 
     >>> rate_factor(0.0), rate_factor(0.5), rate_factor(1.25)
-    (0.7, 1.3, 1.0)
+    (0.5, 1.5, 1.0)
     """
     return round(1 - RATE_AMPLITUDE * math.cos(2 * math.pi * day), 9)
 

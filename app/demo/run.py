@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 
 
-EVENTS_PER_DAY = 40_000.0
+EVENTS_PER_DAY = 37_000.0
 """As many as make each 1h window worth a score by night, and no 5m window by day: 5m windows have more looks at a
 healthy day in an act than a limit promises to be silent for."""
 
@@ -39,9 +39,9 @@ class Tempo(NamedTuple):
 
 
 INTERACTIVE = Tempo(288.0)
-"""A day in five minutes, some 140 events a second."""
+"""A day in five minutes, some 120 events a second."""
 FAST = Tempo(2880.0)
-"""A day in half a minute, some 1,400 events a second, which a slow machine can send."""
+"""A day in half a minute, some 1,200 events a second, which a slow machine can send."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
