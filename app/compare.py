@@ -1,4 +1,7 @@
-"""Two arrays compared offline: the exporter's own fit, calibration and scores."""
+"""Two arrays compared offline: a frame is fitted, limits are calibrated, a window is scored.
+
+The running exporter scores scalar signals alone so far; it will take up this fit, calibration and scoring as they are.
+"""
 
 from __future__ import annotations
 

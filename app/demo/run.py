@@ -23,7 +23,7 @@ READY_SECONDS = 60.0
 
 
 EVENTS_PER_DAY = 37_000.0
-"""As many as make each 1h window worth a score by night, and no 5m window by day: 5m windows have more looks at a
+"""As many as make each 1h window worth a score by night, and hardly a 5m window by day: 5m windows have more looks at a
 healthy day in an act than a limit promises to be silent for."""
 
 
@@ -157,8 +157,9 @@ def _introduce(base: str, tempo: Tempo, traffic: subprocess.Popen[str]) -> None:
     _say(
         f"  search        {ready}\n"
         f"  time          a day takes {24 * tempo.hour_seconds:.0f} s (time_scale {tempo.time_scale:g}), the 1h window"
-        f" {tempo.hour_seconds:.3g} s; all else is the configuration as shipped\n"
+        f" {tempo.hour_seconds:.3g} s; all else is the configuration as shipped"
     )
+    _say("                ten times as fast with --fast\n" if tempo is INTERACTIVE else "")
 
 
 def _exporter_arguments(tempo: Tempo, port: int) -> list[str]:

@@ -16,8 +16,8 @@ NO_DRIFT, DRIFT, UNUSABLE = 0, 1, 2
 """Exit codes."""
 
 DESCRIPTION = """\
-Say whether the vectors of one file drifted from those of another: the fit, the
-limits and the scores of the exporter, offline."""
+Say whether the vectors of one file drifted from those of another, by statistics
+on the vectors themselves. No server is needed."""
 
 EPILOG = """\
 files:

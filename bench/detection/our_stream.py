@@ -1,4 +1,4 @@
-"""The exporter's own frame, calibration and limits on the stream."""
+"""The project's own frame, calibration and limits on the stream."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CALIBRATION_SECONDS = 7 * DAY
 
 
 class OurStream:
-    """Learns a frame and limits from the first events; then scores windows from running sums, as the exporter does.
+    """Learns a frame and limits from the first events; then scores windows from running sums, as an exporter would.
 
     Each row is measured in the frame once, whatever number of times it is asked.
     """

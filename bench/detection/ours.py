@@ -1,4 +1,4 @@
-"""The exporter's own comparison as a detector: the very code path that production runs."""
+"""The project's own comparison as a detector: the very code path of the command `compare`."""
 
 from __future__ import annotations
 
