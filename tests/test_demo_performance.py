@@ -254,5 +254,5 @@ def test_the_traffic_is_enough_for_the_window_that_acts_are_told_by():
 
 
 def test_the_traffic_is_too_little_for_scores_of_the_shortest_window():
-    """A 5m window is up to 31 panes of 10 s; its scores would be looked at so often that one crosses its limit."""
+    """On the average of its up to 31 panes: 5m scores would be looked at so often that one crosses its limit."""
     assert EVENTS_PER_DAY / 86400 * 310 * rate_factor(0.5) < 200
