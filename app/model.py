@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Rows = NDArray[np.intp] | slice
+Scalar = TypeVar("Scalar", bound=np.generic)
 Kind = Literal["query", "document", "__other__"]
 
 OTHER: Final = "__other__"
@@ -134,7 +134,12 @@ class Ragged:
     @classmethod
     def concatenate(cls, parts: Sequence[Ragged]) -> Ragged:
         """The rows of all parts, in order."""
-        lengths = np.concatenate([part.lengths for part in parts])
+        first = parts[0]
+        if all(part.offsets is first.offsets for part in parts):
+            # Decoders share the offsets of rows of one length: a hundred requests of one event have the same.
+            lengths = np.tile(first.lengths, len(parts))
+        else:
+            lengths = np.concatenate([part.lengths for part in parts])
         return cls(np.concatenate([part.values for part in parts]), np.concatenate(([0], np.cumsum(lengths))))
 
 
@@ -213,19 +218,19 @@ class EventBatch:
 
         return cls(
             keys=batches[0].keys,
-            key_index=np.concatenate([batch.key_index for batch in batches]),
-            index=np.concatenate([batch.index for batch in batches]),
-            timestamp=np.concatenate([batch.timestamp for batch in batches]),
-            weight=np.concatenate([batch.weight for batch in batches]),
+            key_index=_joined([batch.key_index for batch in batches]),
+            index=_joined([batch.index for batch in batches]),
+            timestamp=_joined([batch.timestamp for batch in batches]),
+            weight=_joined([batch.weight for batch in batches]),
             vectors=Ragged.concatenate([batch.vectors for batch in batches]),
-            norm=np.concatenate([batch.norm for batch in batches]),
-            fault=np.concatenate([batch.fault for batch in batches]),
+            norm=_joined([batch.norm for batch in batches]),
+            fault=_joined([batch.fault for batch in batches]),
             scores=Ragged.concatenate([batch.scores for batch in batches]),
-            metric=np.concatenate([batch.metric for batch in batches]),
-            query=np.concatenate([batch.query for batch in batches]),
-            empty=np.concatenate([batch.empty for batch in batches]),
-            failed=np.concatenate([batch.failed for batch in batches]),
-            latency_seconds=np.concatenate([batch.latency_seconds for batch in batches]),
+            metric=_joined([batch.metric for batch in batches]),
+            query=_joined([batch.query for batch in batches]),
+            empty=_joined([batch.empty for batch in batches]),
+            failed=_joined([batch.failed for batch in batches]),
+            latency_seconds=_joined([batch.latency_seconds for batch in batches]),
             event_ids=None,
             errors=_joined_errors(batches),
             unknown_labels=0,
@@ -240,6 +245,14 @@ class EventBatch:
             rows = np.flatnonzero(self.key_index == position)
             if rows.size:
                 yield key, self.take(rows)
+
+
+def _joined(columns: list[NDArray[Scalar]]) -> NDArray[Scalar]:
+    """One column from several. Decoders share the constant ones of single events: repeated, not read one by one."""
+    first = columns[0]
+    if len(first) == 1 and all(column is first for column in columns):
+        return np.repeat(first, len(columns))
+    return np.concatenate(columns)
 
 
 def _joined_errors(batches: Sequence[EventBatch]) -> Sequence[str | None] | None:

@@ -1,5 +1,6 @@
 """Columns of events can be taken apart and joined; keys, durations and scores say what they promise."""
 
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.decode import Limits, decode
 from app.model import EventBatch, Ragged, Score, SeriesKey, Timing
 from tests.builders import events, ragged
 
@@ -145,3 +147,24 @@ def test_a_score_is_known_where_its_limit_is():
     """The score is value over limit, and absent without one."""
     assert 2.0 == Score("1h", "pinned", "norm", "ks", 0.4, 0.2).score
     assert Score("1h", "pinned", "norm", "ks", 0.4, None).score is None
+
+
+def test_single_events_join_to_what_their_batch_would_have_been():
+    """Decoders share constant columns and offsets among single events; joined, nothing of that is to be seen."""
+    sent = [
+        {"model": "e5", "embedding": [1.0, 2.0], "scores": [0.9, 0.1]},
+        {"model": "e5", "embedding": [3.0, 4.0], "scores": [0.5, 0.2], "error": "timeout"},
+        {"model": "e5", "embedding": [5.0, 6.0], "scores": [0.7], "latency_seconds": 0.5},
+        {"model": "e5", "embedding": [0.0, 0.0], "sample_rate": 0.5},
+    ]
+    batches = [decode("application/json", None, json.dumps(event).encode(), Limits(), 9.0).batch for event in sent]
+    whole = decode("application/json", None, json.dumps(sent).encode(), Limits(), 9.0).batch
+
+    joined = EventBatch.concatenate(batches)
+
+    for name in ("timestamp", "weight", "norm", "fault", "metric", "query", "empty", "failed", "latency_seconds"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name), err_msg=name)
+    for name in ("vectors", "scores"):
+        np.testing.assert_array_equal(getattr(joined, name).values, getattr(whole, name).values)
+        np.testing.assert_array_equal(getattr(joined, name).offsets, getattr(whole, name).offsets)
+    assert list(whole.errors) == list(joined.errors)
