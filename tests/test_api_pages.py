@@ -100,7 +100,7 @@ def test_a_window_with_too_few_events_says_how_many_are_needed():
 
     assert "37 of 200" in shown.text
     assert "learning" in shown.text
-    assert "37 events (2,000 needed)" in shown.text
+    assert "37 events so far (2,000 needed)" in shown.text
 
 
 def test_a_series_over_its_limit_says_which_score_and_by_how_much(drifted):
