@@ -101,7 +101,11 @@ class Evaluator:
             name: WindowView(
                 name,
                 window.pane.events,
-                {signal: sketch.distribution() for signal, sketch in window.pane.quantiles.items()},
+                {
+                    signal.name: distribution
+                    for signal in SIGNALS
+                    if (distribution := window.distribution(signal.name)) is not None
+                },
             )
             for name, window in series.windows(now).items()
         }

@@ -60,7 +60,6 @@ def _card(services: Services, totals: Totals, view: SeriesView | None, now: floa
         "windows": [] if view is None else _windows(view, services.min_window_events),
         "baseline": baseline,
         "learning": None if baseline is None else _learning(baseline),
-        "worst": worst,
         "worst_score": None if worst is None else worst.score,
         "over": [] if view is None else _over(view),
         "pictures": [] if view is None else _pictures(view, baseline),

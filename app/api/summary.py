@@ -22,7 +22,7 @@ def summaries(services: Services) -> list[dict[str, object]]:
 
 
 def summary(totals: Totals, view: SeriesView | None) -> dict[str, object]:
-    """One series; what is not known is left out."""
+    """One series; null is what is not known, and windows, baselines and scores come with the first evaluation."""
     entry: dict[str, object] = {
         "id": totals.key.id,
         **totals.key._asdict(),

@@ -16,7 +16,7 @@ from app.series import Material, Series
 log = structlog.get_logger(__name__)
 
 RELEARN_GROWTH = 1.5
-"""A provisional baseline is made anew when it has half as many events again: its limits cost a second of CPU."""
+"""A provisional baseline is made anew when it has half as many events again: its limits cost some hundred ms of CPU."""
 
 
 class BaselineExists(Exception):  # noqa: N818 - says what is there, not what failed

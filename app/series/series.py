@@ -51,11 +51,6 @@ class Window:
     seconds: float
     pane: Pane
 
-    def events(self, signal: str) -> int:
-        """How many events had the signal."""
-        sketch = self.pane.quantiles.get(signal)
-        return 0 if sketch is None else sketch.n
-
     def distribution(self, signal: str) -> Distribution | None:
         """Distribution of the signal; None where no event had it."""
         sketch = self.pane.quantiles.get(signal)
