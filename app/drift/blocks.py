@@ -34,19 +34,32 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Blocks:
-    """The panes of a baseline, and windows made of them that are as long as those to be judged."""
+class Spans:
+    """A baseline, and windows of it that are as long as those to be judged."""
+
+    baseline: Window
+    windows: list[Window]
+    time_matched: bool
+    """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
+
+    @classmethod
+    def joined(cls, panes: Sequence[Window], span: int) -> Spans:
+        """From panes of any kind in the order of time, `span` of which make a window; those need no vectors."""
+        length = max(1, min(span, len(panes) // FOLDS))
+        windows = [Window.merged(panes[i : i + length]) for i in range(0, len(panes) - length + 1, length)]
+        return Spans(Window.merged(panes), windows, length == span)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks(Spans):
+    """The panes of a baseline with vectors, and windows made of them that are as long as those to be judged."""
 
     space: Whitening
     novel_dimensions: Dimensions
-    baseline: Window
     panes: list[Window]
     pane_folds: NDArray[np.intp]
-    windows: list[Window]
     window_folds: NDArray[np.intp]
     """LATER where a window is no part of the baseline."""
-    time_matched: bool
-    """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
 
     @classmethod
     def of(cls, measure: Measure, panes: Sequence[Window], span: int, later: Sequence[Window] = ()) -> Self:
@@ -69,14 +82,14 @@ class Blocks:
             for i in range(count)
         ]
         return cls(
-            measure.whitening,
-            measure.novel_dimensions,
-            Window.merged(panes),
-            kept,
-            pane_folds,
-            [*windows, *later],
-            np.concatenate((pane_folds[: count * length : length], np.full(len(later), LATER))),
-            length == span,
+            baseline=Window.merged(panes),
+            windows=[*windows, *later],
+            time_matched=length == span,
+            space=measure.whitening,
+            novel_dimensions=measure.novel_dimensions,
+            panes=kept,
+            pane_folds=pane_folds,
+            window_folds=np.concatenate((pane_folds[: count * length : length], np.full(len(later), LATER))),
         )
 
     def neighbours(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
+
+import numpy as np
 
 from app.drift.blocks import Blocks
 from app.drift.noise import Noise
 from app.drift.sums import NOVELTY_LEVELS, FrameSums
+from app.drift.window import Window
+
+_EXCESS_LEVEL: Final = NOVELTY_LEVELS.index(0.05)
 
 BOUND_QUANTILE: Final = 2.45
 """Of the standard normal: 5 % shared by the seven levels."""
@@ -16,18 +21,22 @@ BOUND_QUANTILE: Final = 2.45
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Sizes of a change; None where there is nothing to tell it from."""
+    """Sizes of a change; None where there is nothing, or too little, to tell it from."""
 
-    changed_share: float
+    changed_share: float | None
     """Best estimate of the share of vectors unlike anything in the baseline; 0 to 1."""
-    changed_share_lower_bound: float
+    changed_share_lower_bound: float | None
     """"At least this share": above the truth in at most one window in twenty; 0 to 1."""
-    mean_displacement: float
+    mean_displacement: float | None
     """Squared shift of the mean in the baseline's standard deviations, noise removed: about 0 with no drift."""
-    variance_log_ratio: float
+    variance_log_ratio: float | None
     """Log of the total variance over the baseline's; below 0 vectors move together."""
     norm_change_ratio: float | None
     """Mean length over the baseline's, less 1."""
+    ood_excess_ratio: float | None
+    """Share of vectors newer than 95 % of the baseline's, less 0.05; -0.05 to 0.95."""
+    centroid_cosine: float | None
+    """Cosine of the mean vectors of window and baseline; -1 to 1."""
     invalid_share: float
     same_input_cosine: float | None
     same_input_changed_ratio: float | None
@@ -42,9 +51,6 @@ class ChangedShare(NamedTuple):
     estimate: float
 
 
-NOTHING_CHANGED: Final = ChangedShare(0.0, 0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class Novelties:
     """The null distributions of the shares below the novelty quantiles, one for each of NOVELTY_LEVELS.
@@ -54,16 +60,28 @@ class Novelties:
     """
 
     levels: tuple[Noise, ...]
+    shares: tuple[float, ...] = NOVELTY_LEVELS
+    """Of the baseline's rows below each quantile."""
 
     @classmethod
     def learn(cls, blocks: Blocks) -> Self:
         """From a baseline's blocks."""
         return cls(tuple(_level(blocks, level, share) for level, share in enumerate(NOVELTY_LEVELS)))
 
+    def rebased(self, baseline: Window) -> Novelties:
+        """Around the shares of another baseline, n >= 1, measured in the same frame."""
+        shares = np.clip(baseline.frame.below / baseline.frame.n, 1e-3, 0.999)
+        levels = (replace(level, events=baseline.frame.n) for level in self.levels)
+        return Novelties(tuple(levels), tuple(shares.tolist()))
+
+    def out_of_distribution_excess(self, sums: FrameSums) -> float:
+        """Share of rows newer than 95 % of the first baseline's, less that of this one; n >= 1."""
+        return float(sums.below[_EXCESS_LEVEL]) / sums.n - self.shares[_EXCESS_LEVEL]
+
     def changed_share(self, sums: FrameSums, independent: float) -> ChangedShare:
         """From the counts of a window with n >= 1 rows measured in the frame, of which `independent` are no repeats."""
         bounds, estimates = [], []
-        for count, share, null in zip(sums.below.tolist(), NOVELTY_LEVELS, self.levels, strict=True):
+        for count, share, null in zip(sums.below.tolist(), self.shares, self.levels, strict=True):
             found = count / sums.n
             own = share * (1 - share)
             dependence = null.variance / own

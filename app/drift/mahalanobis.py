@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
@@ -28,6 +28,10 @@ class MeanDistance:
         """From a baseline's blocks."""
         variance = blocks.baseline.frame.distance_variance
         return cls(Noise.learn(blocks, _distance, lambda window: window.frame.n, variance))
+
+    def rebased(self, baseline: Window) -> MeanDistance:
+        """Around another baseline's mean distance."""
+        return MeanDistance(replace(self.noise, mean=_distance(baseline), events=baseline.frame.n))
 
     def value(self, window: Window) -> float:
         """Mean distance above the baseline's."""

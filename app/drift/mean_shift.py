@@ -129,6 +129,10 @@ class MeanShift:
         wobble, freedom = excess_variance(values, chance), degrees_of_freedom(values)
         return replace(learned, drift=drift, wobble=wobble, freedom=freedom)
 
+    def rebased(self, baseline: Window) -> MeanShift:
+        """Around another baseline's mean."""
+        return replace(self, baseline=self.moment(baseline))
+
     def value(self, window: Window) -> float:
         """Q - k h; about 0 with no drift, else the squared displacement of the mean in standard deviations."""
         now = self.moment(window)

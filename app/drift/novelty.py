@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
@@ -32,6 +32,10 @@ class Novelty:
         """From a baseline's blocks."""
         variance = blocks.baseline.frame.depth_variance
         return cls(Noise.learn(blocks, _depth, lambda window: window.frame.n, variance))
+
+    def rebased(self, baseline: Window) -> Novelty:
+        """Around another baseline's mean depth."""
+        return Novelty(replace(self.noise, mean=_depth(baseline), events=baseline.frame.n))
 
     def value(self, window: Window) -> float:
         """Mean depth above the baseline's."""
