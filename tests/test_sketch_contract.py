@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sketch import BucketCounts, QuantileSketch, Reservoir, VectorSums
+from app.drift.sums import VectorSums
+from app.sketch import BucketCounts, QuantileSketch, Reservoir, TopInputs
 
 BOUNDS = (-1.0, 0.0, 0.25, 1.0)
 DIMENSION = 3
@@ -57,23 +58,25 @@ class Quantiles:
 
 
 class Sums:
-    """Exact to the rounding of float64."""
+    """Exact to the rounding of float32 within a batch, of float64 over batches."""
 
     def new(self, seed):
-        return VectorSums(DIMENSION)
+        return VectorSums.none(DIMENSION)
 
     def feed(self, sketch, rows):
-        sketch.update(rows)
+        # As the series does: the sums of one batch are float32's, whose error grows with the batch.
+        for start in range(0, len(rows), 256):
+            sketch.update(rows[start : start + 256])
 
     def state(self, sketch):
-        return [sketch.n, *sketch.total.tolist(), sketch.squared_norms]
+        return [sketch.n, *sketch.total.tolist(), sketch.squares]
 
     def check(self, sketch, rows):
         wide = rows.astype(np.float64)
         assert len(rows) == sketch.n
         scale = np.abs(wide).sum(axis=0).max(initial=1e-30)
         assert pytest.approx(wide.sum(axis=0), abs=1e-6 * scale) == sketch.total
-        assert pytest.approx((wide**2).sum(), rel=1e-6) == sketch.squared_norms
+        assert pytest.approx((wide**2).sum(), rel=1e-6) == sketch.squares
 
 
 class Samples:
@@ -97,6 +100,33 @@ class Samples:
             assert times <= np.count_nonzero(np.isclose(norms, norm, rtol=1e-6))
 
 
+class Tops:
+    """Counts never above the truth, and at most the stated error below it; keys are a column in steps of 0.1."""
+
+    def new(self, seed):
+        return TopInputs(capacity=5)
+
+    def keys(self, rows):
+        return np.round(rows[:, 0] * 10 + 100).astype(np.uint64)
+
+    def feed(self, sketch, rows):
+        for start in range(0, len(rows), 128):
+            sketch.update(self.keys(rows[start : start + 128]))
+
+    def state(self, sketch):
+        keys, shares = sketch.shares()
+        return [sketch.n, *keys.tolist(), *shares.tolist()]
+
+    def check(self, sketch, rows):
+        keys, shares = sketch.shares()
+        counted = dict(zip(keys.tolist(), (shares * len(rows)).tolist(), strict=True))
+        assert len(rows) == sketch.n
+        assert sketch.error <= len(rows) / 6
+        for key, count in zip(*np.unique(self.keys(rows), return_counts=True), strict=True):
+            assert -1e-6 <= count - counted.pop(int(key), 0) <= sketch.error + 1e-6
+        assert not counted
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
@@ -108,6 +138,7 @@ SKETCHES = (
     Case("quantiles", Quantiles()),
     Case("vector sums", Sums()),
     Case("reservoir", Samples()),
+    Case("top inputs", Tops()),
 )
 every = pytest.mark.parametrize("kind", [case.kind for case in SKETCHES], ids=[case.name for case in SKETCHES])
 streams = st.builds(

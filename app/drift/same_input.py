@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.model import Floats
+
 CHANGED_COSINE: Final = 0.999
-"""Below it a vector is another one. Storage in float16 leaves 0.999999, in int8 0.9999."""
+"""Below it a vector is another one. Storage in float16 leaves 0.9999995, in int8 0.9999."""
 
 MINIMUM_MATCHES: Final = 20
 LIMIT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class SameInput:
-    """What became of inputs that were seen before."""
+class SameInputCounts:
+    """What became of inputs that were seen before, as counts that add up over panes."""
 
-    matches: int
+    matches: int = 0
     """Events whose input the baseline knows."""
-    changed: int
+    changed: int = 0
     """Those whose vector has a cosine below 0.999 to the baseline's."""
-    median_cosine: float
-    """Median over the matches; 1 without any."""
-    repeats: int
+    repeats: int = 0
     """Events whose input came before in the same window."""
-    inconsistent: int
+    inconsistent: int = 0
     """Those whose vector has a cosine below 0.999 to the window's first."""
+
+    def __add__(self, other: SameInputCounts) -> SameInputCounts:
+        return SameInputCounts(
+            self.matches + other.matches,
+            self.changed + other.changed,
+            self.repeats + other.repeats,
+            self.inconsistent + other.inconsistent,
+        )
 
     @property
     def changed_ratio(self) -> float:
@@ -42,51 +49,84 @@ class SameInput:
         return self.inconsistent / max(self.repeats, 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KnownInputs:
-    """Input hashes of a baseline, each with the first vector that it had."""
+@dataclass(frozen=True, slots=True)
+class SameInput(SameInputCounts):
+    """The same of a whole window, with what does not add up."""
 
-    position: dict[Hashable, int]
-    vectors: NDArray[np.float32]
-    """Unit vectors; shape (k, d)."""
+    median_cosine: float = 1.0
+    """Median over the matches; 1 without any."""
 
     @classmethod
-    def of(cls, hashes: Sequence[Hashable | None], rows: NDArray[np.float32]) -> Self:
-        """From valid vectors, shape (n, d), and the hash of each one's input, None where not known."""
-        position: dict[Hashable, int] = {}
-        chosen: list[int] = []
-        for row, key in enumerate(hashes):
-            if key is not None and key not in position:
-                position[key] = len(chosen)
-                chosen.append(row)
-        return cls(position, _unit(rows[np.array(chosen, np.intp)]))
+    def of(cls, counts: SameInputCounts, median_cosine: float) -> Self:
+        """From the counts of a window's panes together, and the median over all of its matches."""
+        return cls(counts.matches, counts.changed, counts.repeats, counts.inconsistent, median_cosine)
 
-    def check(self, hashes: Sequence[Hashable | None], rows: NDArray[np.float32]) -> SameInput:
-        """Look events up. O(n + matches d).
 
-        >>> known = KnownInputs.of(["a", "b"], np.array([[1, 0], [0, 2]], np.float32))
-        >>> found = known.check(["a", "b", "a", "c"], np.array([[2, 0], [1, 0], [0, 1], [1, 1]], np.float32))
-        >>> found.matches, found.changed, found.repeats, found.inconsistent
-        (3, 2, 1, 1)
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownInputs:
+    """Inputs that a baseline knows, as keys, each with a vector that it had. Key 0 stands for no input."""
+
+    keys: NDArray[np.uint64]
+    """Distinct, sorted, none of them 0; shape (k,)."""
+    directions: NDArray[np.float16] | NDArray[np.float32]
+    """Their vectors, of any length but zero; shape (k, d). Looking up is faster in float32."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return int(self.directions.shape[1])
+
+    @classmethod
+    def of(cls, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> Self:
+        """Every key with its first vector; keys (n,), finite rows other than zero (n, d)."""
+        first = _first(keys)
+        return cls(keys[first], rows[first])
+
+    def match(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> tuple[NDArray[np.intp], Floats]:
+        """Positions of the events whose input is known, and the cosine of each one's vector to the known one.
+
+        Keys (n,), finite rows other than zero (n, d). Cosines are exact to 1e-15 of what is stored, at most 1.
+        O(n log k + matches d).
+
+        >>> known = KnownInputs.of(np.array([7, 3], np.uint64), np.array([[0, 1], [3, 4]], np.float32))
+        >>> positions, cosines = known.match(np.array([3, 5, 7], np.uint64), np.array([[0, 2]] * 3, np.float32))
+        >>> positions.tolist(), cosines.tolist()
+        ([0, 2], [0.8, 1.0])
         """
-        unit = _unit(rows)
-        pairs = [(row, self.position[key]) for row, key in enumerate(hashes) if key in self.position]
-        now, before = np.array(pairs, np.intp).reshape(-1, 2).T
-        known = np.einsum("ij,ij->i", unit[now], self.vectors[before])
-        first: dict[Hashable, int] = {}
-        again = [
-            (row, first[key]) for row, key in enumerate(hashes) if key is not None and first.setdefault(key, row) != row
-        ]
-        later, earlier = np.array(again, np.intp).reshape(-1, 2).T
-        repeated = np.einsum("ij,ij->i", unit[later], unit[earlier])
-        return SameInput(
-            matches=known.size,
-            changed=int((known < CHANGED_COSINE).sum()),
-            median_cosine=float(np.median(known)) if known.size else 1.0,
-            repeats=repeated.size,
-            inconsistent=int((repeated < CHANGED_COSINE).sum()),
-        )
+        at = np.searchsorted(self.keys, keys)
+        positions = np.flatnonzero(at < self.keys.size)
+        positions = positions[self.keys[at[positions]] == keys[positions]]
+        return positions, _cosines(rows[positions], self.directions[at[positions]])
+
+    def check(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> SameInput:
+        """Look up a whole window at once: against what is known, and each input against its first in the window.
+
+        >>> known = KnownInputs.of(np.array([1, 2], np.uint64), np.array([[1, 0], [0, 2]], np.float32))
+        >>> rows = np.array([[2, 0], [1, 0], [0, 1], [1, 1]], np.float32)
+        >>> known.check(np.array([1, 2, 1, 3], np.uint64), rows)
+        SameInput(matches=3, changed=2, repeats=1, inconsistent=1, median_cosine=0.0)
+        """
+        _, cosines = self.match(keys, rows)
+        later = np.setdiff1d(np.flatnonzero(keys), _first(keys))
+        _, again = KnownInputs.of(keys, rows).match(keys[later], rows[later])
+        median = float(np.median(cosines)) if cosines.size else 1.0
+        return SameInput(cosines.size, count_changed(cosines), again.size, count_changed(again), median)
 
 
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+def count_changed(cosines: Floats) -> int:
+    """How many of the cosines say that the vector is another one."""
+    return int(np.count_nonzero(cosines < CHANGED_COSINE))
+
+
+def _first(keys: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Where each key other than 0 comes first, in the order of the keys."""
+    present = np.flatnonzero(keys)
+    return present[np.unique(keys[present], return_index=True)[1]]
+
+
+def _cosines(rows: NDArray[np.float32], others: NDArray[np.float16] | NDArray[np.float32]) -> Floats:
+    # float64, whose range holds the squares of every float32, and whose digits tell 0.9999999 from 1.
+    a, b = rows.astype(np.float64), others.astype(np.float64)
+    products = np.einsum("ij,ij->i", a, b)
+    lengths = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
+    return np.asarray(np.minimum(products / lengths, 1.0), np.float64)

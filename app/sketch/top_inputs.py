@@ -1,0 +1,69 @@
+"""The largest shares of single inputs in a stream, mergeable: what tells a flood of one query from a new topic."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.model import Floats
+
+
+class TopInputs:
+    """Counts of the most frequent keys, at most `capacity` of them.
+
+    When more are there, the largest count that has no place is taken off every count (Misra and Gries 1982). Merged so
+    too, a count is never above the truth and at most (n - all counts) / (capacity + 1) below it, however the stream was
+    cut and merged (Agarwal et al. 2012, Mergeable Summaries, doi 10.1145/2213556.2213562).
+
+    A key stands for an input; 0 is no key and is not counted.
+
+    >>> inputs = TopInputs(capacity=2)
+    >>> inputs.update(np.array([7, 7, 7, 3, 0], np.uint64))
+    >>> keys, shares = inputs.shares()
+    >>> keys.tolist(), shares.tolist(), inputs.n
+    ([7, 3], [0.75, 0.25], 4)
+    """
+
+    __slots__ = ("_counts", "_keys", "capacity", "n")
+
+    def __init__(self, capacity: int = 32) -> None:
+        self.capacity = capacity
+        self.n = 0
+        """Events with a key."""
+        self._keys = np.empty(0, np.uint64)
+        """Sorted."""
+        self._counts = np.empty(0, np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays when full."""
+        return self.capacity * (self._keys.itemsize + self._counts.itemsize)
+
+    @property
+    def error(self) -> float:
+        """No count is further below the truth; in events."""
+        return (self.n - int(self._counts.sum())) / (self.capacity + 1)
+
+    def update(self, keys: NDArray[np.uint64]) -> None:
+        """Add events by their keys, shape (n,). O(n log n)."""
+        found, counts = np.unique(keys[keys != 0], return_counts=True)
+        self._add(found, counts, int(counts.sum()))
+
+    def merge(self, other: TopInputs) -> None:
+        """Add the counts of `other`, which has the same capacity."""
+        self._add(other._keys, other._counts, other.n)
+
+    def shares(self) -> tuple[NDArray[np.uint64], Floats]:
+        """The keys, the most frequent first, and of each the share of all events that it has at least; copied."""
+        order = np.argsort(-self._counts, kind="stable")
+        return self._keys[order], self._counts[order] / max(self.n, 1)
+
+    def _add(self, keys: NDArray[np.uint64], counts: NDArray[np.int64], n: int) -> None:
+        self.n += n
+        joined, at = np.unique(np.concatenate((self._keys, keys)), return_inverse=True)
+        sums = np.zeros(joined.size, np.int64)
+        np.add.at(sums, at, np.concatenate((self._counts, counts)))
+        if joined.size > self.capacity:
+            last = joined.size - self.capacity - 1
+            sums -= np.partition(sums, last)[last]
+        self._keys, self._counts = joined[sums > 0], sums[sums > 0]
