@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
+Value = TypeVar("Value")
 Kind = Literal["query", "document", "__other__"]
 
 OTHER: Final = "__other__"
@@ -41,6 +43,16 @@ class SeriesKey(NamedTuple):
         '51f942d38af68904'
         """
         return blake2b("\x00".join(self).encode(), digest_size=8).hexdigest()
+
+    @property
+    def default_space(self) -> str:
+        """The vector space of its vectors where no sender names one: a tokenizer change stays in it.
+
+        >>> SeriesKey("e5", "2", "1", "query").default_space, SeriesKey("e5", "", "1", "query").default_space
+        ('e5@2', 'e5')
+        """
+        # Not a slash, which names of models have themselves.
+        return f"{self.model}@{self.model_version}" if self.model_version else self.model
 
 
 FOLDED = SeriesKey(OTHER, OTHER, OTHER, OTHER)
@@ -153,6 +165,8 @@ class EventBatch:
 
     keys: tuple[SeriesKey, ...]
     """The distinct series of the batch."""
+    spaces: tuple[str, ...]
+    """The vector space of each of `keys`: as the last event said that names one, else the default."""
     key_index: NDArray[np.intp]
     """Position in `keys`."""
     index: NDArray[np.intp]
@@ -183,6 +197,15 @@ class EventBatch:
     """None where no event of the batch has one."""
     errors: Sequence[str | None] | None
     """The error type of each failed event; None where no event of the batch failed."""
+    inputs: NDArray[np.uint64] | None
+    """Keyed hash of what was embedded: of the input hash, or of a probe's name; 0 where an event has neither.
+
+    None where no event of the batch has one. A probe's name and an input hash of the same text have two hashes.
+    """
+    probe: NDArray[np.bool_] | None
+    """The event is a probe: `inputs` holds the keyed hash of its name. None where no event of the batch is one."""
+    labels: Sequence[Mapping[str, str] | None] | None
+    """The slice labels of each event, None where it has none; None where no event of the batch has one."""
     unknown_labels: int
     """How many events carried a label that is no slice label."""
 
@@ -208,16 +231,20 @@ class EventBatch:
             latency_seconds=self.latency_seconds[rows],
             event_ids=None if self.event_ids is None else [self.event_ids[i] for i in rows],
             errors=None if self.errors is None else [self.errors[i] for i in rows],
+            inputs=None if self.inputs is None else self.inputs[rows],
+            probe=None if self.probe is None else self.probe[rows],
+            labels=None if self.labels is None else [self.labels[i] for i in rows],
         )
 
     @classmethod
     def concatenate(cls, batches: Sequence[EventBatch]) -> EventBatch:
-        """The events of several batches of one series, in order. Linear in their sizes."""
+        """The events of several batches of one series, in order; the last one's space. Linear in their sizes."""
         if len(batches) == 1:
             return batches[0]
 
         return cls(
             keys=batches[0].keys,
+            spaces=batches[-1].spaces,
             key_index=_joined([batch.key_index for batch in batches]),
             index=_joined([batch.index for batch in batches]),
             timestamp=_joined([batch.timestamp for batch in batches]),
@@ -232,19 +259,28 @@ class EventBatch:
             failed=_joined([batch.failed for batch in batches]),
             latency_seconds=_joined([batch.latency_seconds for batch in batches]),
             event_ids=None,
-            errors=_joined_errors(batches),
+            errors=_joined_where_any([batch.errors for batch in batches], batches),
+            inputs=_joined_or_zero([batch.inputs for batch in batches], batches),
+            probe=_joined_or_zero([batch.probe for batch in batches], batches),
+            labels=_joined_where_any([batch.labels for batch in batches], batches),
             unknown_labels=0,
         )
 
     def by_series(self) -> Iterator[tuple[SeriesKey, EventBatch]]:
-        """Yield each series of the batch with its events; a batch of one series is passed on uncopied."""
+        """Yield each series of the batch with its events, a batch of that series alone.
+
+        What is of one series before is passed on uncopied.
+        """
         if len(self.keys) == 1:
             yield self.keys[0], self
             return
         for position, key in enumerate(self.keys):
             rows = np.flatnonzero(self.key_index == position)
             if rows.size:
-                yield key, self.take(rows)
+                events = self.take(rows)
+                events.keys, events.spaces = (key,), (self.spaces[position],)
+                events.key_index = np.zeros(rows.size, dtype=np.intp)
+                yield key, events
 
 
 def _joined(columns: list[NDArray[Scalar]]) -> NDArray[Scalar]:
@@ -255,10 +291,30 @@ def _joined(columns: list[NDArray[Scalar]]) -> NDArray[Scalar]:
     return np.concatenate(columns)
 
 
-def _joined_errors(batches: Sequence[EventBatch]) -> Sequence[str | None] | None:
-    if all(batch.errors is None for batch in batches):
+def _joined_or_zero(columns: Sequence[NDArray[Scalar] | None], batches: Sequence[EventBatch]) -> NDArray[Scalar] | None:
+    """One column from several, zeros where a batch has none; None where no batch has one."""
+    present = next((column for column in columns if column is not None), None)
+    if present is None:
         return None
-    return [error for batch in batches for error in batch.errors or [None] * len(batch)]
+    return np.concatenate(
+        [
+            np.zeros(len(batch), present.dtype) if column is None else column
+            for column, batch in zip(columns, batches, strict=True)
+        ]
+    )
+
+
+def _joined_where_any(
+    columns: Sequence[Sequence[Value | None] | None], batches: Sequence[EventBatch]
+) -> Sequence[Value | None] | None:
+    """One list from several, None for each event of a batch that has none; None where no batch has one."""
+    if all(column is None for column in columns):
+        return None
+    return [
+        value
+        for column, batch in zip(columns, batches, strict=True)
+        for value in (column if column is not None else [None] * len(batch))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +350,10 @@ class Score(NamedTuple):
 
     @property
     def score(self) -> float | None:
-        """Value over limit: 1 is the limit. None where there is no limit."""
-        return None if self.limit is None else self.value / self.limit
+        """Value over limit, at least 0: 1 is the limit. None where there is no limit, or no number."""
+        if self.limit is None or not math.isfinite(self.value):
+            return None
+        return max(self.value / self.limit, 0.0)
 
 
 class Rung(NamedTuple):

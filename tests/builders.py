@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,9 +35,15 @@ def events(
     errors: Sequence[str | None] | None = None,
     latencies: ArrayLike = np.nan,
     ids: Sequence[str | None] | None = None,
+    spaces: Sequence[str] | None = None,
+    inputs: Sequence[int] | None = None,
+    probe: Sequence[bool] | None = None,
+    labels: Sequence[Mapping[str, str] | None] | None = None,
     unknown_labels: int = 0,
 ) -> EventBatch:
     """One event for each timestamp; `keys` gives each its own series, else all are of `key`.
+
+    `spaces` are those of the distinct series, `inputs` keyed hashes with 0 for none.
 
     The norm is the vector's unless given; an event is a query if it has scores, is empty or failed.
     """
@@ -54,6 +60,7 @@ def events(
     distinct = (key,) if keys is None else tuple(dict.fromkeys(keys))
     return EventBatch(
         keys=distinct,
+        spaces=tuple(key.default_space for key in distinct) if spaces is None else tuple(spaces),
         key_index=np.array([0] * n if keys is None else [distinct.index(k) for k in keys], dtype=np.intp),
         index=np.arange(n),
         timestamp=np.asarray(timestamps, np.float64),
@@ -71,6 +78,9 @@ def events(
         latency_seconds=np.broadcast_to(np.asarray(latencies, np.float64), n).copy(),
         event_ids=ids,
         errors=errors,
+        inputs=None if inputs is None else np.array(inputs, np.uint64),
+        probe=None if probe is None else np.array(probe, np.bool_),
+        labels=labels,
         unknown_labels=unknown_labels,
     )
 

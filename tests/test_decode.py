@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import pickle
 from collections.abc import Callable
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -65,10 +67,13 @@ def test_every_column_of_an_event_comes_back(media_type):
         embedding=VECTOR.tolist(),
         scores=[0.9, 0.5],
         latency_seconds=0.25,
-        labels={"locale": "de"},
+        labels={"locale": "de", "shard": "7"},
+        input_hash="h",
+        space="s",
     )
+    others = [event(norm=2.0), event(error="timeout", event_id=7, probe="p"), event(result_count=0)]
 
-    decoded = run(media_type, [sent, event(norm=2.0), event(error="timeout", event_id=7), event(result_count=0)])
+    decoded = run(media_type, [sent, *others], Limits(slice_labels=frozenset({"locale", "cohort"})))
     batch = decoded.batch
 
     assert () == decoded.errors
@@ -88,6 +93,10 @@ def test_every_column_of_an_event_comes_back(media_type):
     np.testing.assert_array_equal(batch.latency_seconds, [0.25, np.nan, np.nan, np.nan])
     assert ["a", None, "7", None] == batch.event_ids
     assert [None, None, "timeout", None] == batch.errors
+    assert ("s", "e5") == batch.spaces
+    assert [True, False, True, False] == (batch.inputs != 0).tolist()
+    assert [False, False, True, False] == batch.probe.tolist()
+    assert [{"locale": "de"}, None, None, None] == batch.labels
     assert 1 == batch.unknown_labels
 
 
@@ -99,8 +108,8 @@ def test_all_columns_have_one_entry_an_event(media_type):
     for column in ("index", "timestamp", "weight", "norm", "fault", "metric", "query", "empty", "failed"):
         assert 3 == len(getattr(batch, column)), column
     assert 3 == len(batch.latency_seconds) == len(batch.vectors.lengths) == len(batch.scores.lengths)
-    assert batch.event_ids is None
-    assert batch.errors is None
+    for column in ("event_ids", "errors", "inputs", "probe", "labels"):
+        assert getattr(batch, column) is None, column
 
 
 @every
@@ -159,9 +168,7 @@ def test_as_many_events_as_allowed_are_taken_and_one_more_is_too_large(media_typ
 @every
 def test_unknown_and_later_fields_are_skipped(media_type):
     """Whatever they hold: their rules come with their step."""
-    extra = event(
-        ids=[1, "a"], relevant={"a": 2}, outcome={"clicked": True}, space="s", probe="p", query_id="q", x=[{}]
-    )
+    extra = event(ids=[1, "a"], relevant={"a": 2}, outcome={"clicked": True}, query_id="q", x=[{}])
 
     assert 1 == len(run(media_type, [extra]).batch)
 
@@ -180,6 +187,9 @@ def test_a_null_is_no_field(media_type):
         "event_id",
         "error",
         "labels",
+        "space",
+        "input_hash",
+        "probe",
     )
 
     decoded = run(media_type, [event(**dict.fromkeys(fields)), event(bad=1, **dict.fromkeys(fields), sample_rate="x")])
@@ -231,7 +241,8 @@ scalars = st.one_of(
 values = st.one_of(scalars, st.lists(scalars, max_size=4), st.dictionaries(st.text(max_size=3), scalars, max_size=2))
 NAMES = [
     *("model", "model_version", "tokenizer_version", "kind", "timestamp", "sample_rate", "event_id", "embedding"),
-    *("norm", "scores", "top_k", "similarity_metric", "result_count", "error", "latency_seconds", "labels", "events"),
+    *("norm", "scores", "top_k", "similarity_metric", "result_count", "error", "latency_seconds", "labels"),
+    *("space", "input_hash", "probe", "events"),
 ]
 events = st.builds(
     lambda fields, model: fields | {"model": model} if model else fields,
@@ -245,7 +256,7 @@ events = st.builds(
 @given(sent=st.lists(st.one_of(events, scalars), min_size=1, max_size=5))
 def test_any_event_is_taken_whole_or_refused_with_its_position(media_type, sent):
     """Accepted and refused together are all that was sent, and no accepted column is out of its range."""
-    decoded = run(media_type, sent)
+    decoded = run(media_type, sent, Limits(slice_labels=frozenset({"", "a", "0"})))
     batch = decoded.batch
 
     assert list(range(len(sent))) == sorted([*batch.index.tolist(), *(error.index for error in decoded.errors)])
@@ -264,6 +275,32 @@ def test_any_event_is_taken_whole_or_refused_with_its_position(media_type, sent)
         assert key.model
         assert all(part.encode() is not None and "\n" not in part for part in key)
     assert set(range(len(batch.keys))) == set(batch.key_index.tolist())
+    assert len(batch.keys) == len(batch.spaces)
+    assert all(space and space.encode() is not None for space in batch.spaces)
+    assert batch.inputs is None or (len(batch) == len(batch.inputs) and batch.inputs.any())
+    if batch.probe is not None:
+        assert batch.probe.any()
+        assert (batch.inputs[batch.probe] > 0).all()
+    if batch.labels is not None:
+        assert any(batch.labels)
+        assert all(labels is None or (labels and all(labels.values())) for labels in batch.labels)
+
+
+@every
+@pytest.mark.parametrize("spoiler", [{}, {"kind": 5}], ids=["typed", "one by one"])
+@pytest.mark.parametrize("fields", [{"input_hash": CANARY}, {"probe": CANARY}, {"input_hash": CANARY, "probe": "p"}])
+def test_neither_input_hash_nor_probe_is_anywhere_in_the_batch(media_type, spoiler, fields):
+    """What is kept is a keyed hash: nobody can look up in it which queries came."""
+    key = b"secret of this test"
+
+    decoded = run(media_type, [event(**fields), event(**fields, norm=2.0), event() | spoiler], Limits(input_key=key))
+    kept = pickle.dumps(decoded)
+
+    assert decoded.batch.inputs[0] == decoded.batch.inputs[1] != 0
+    assert CANARY.encode() not in kept
+    assert CANARY.encode().hex().encode() not in kept
+    assert blake2b(CANARY.encode(), digest_size=8).digest() not in kept
+    assert key not in kept
 
 
 @every
@@ -346,6 +383,8 @@ def test_a_field_beside_the_events_is_their_default(spoiler):
     body = {
         "model": "e5",
         "sample_rate": 0.5,
+        "space": "shared",
+        "probe": "golden",
         "embedding": [3.0, 4.0],
         "scores": [0.5],
         "events": [{}, {"model": "bge", "embedding": [1.0], "sample_rate": None}, event() | spoiler],
@@ -357,6 +396,8 @@ def test_a_field_beside_the_events_is_their_default(spoiler):
     assert [2, 2] == batch.weight[:2].tolist()
     assert [5, 1] == batch.norm[:2].tolist()
     assert [[0.5], [0.5]] == rows(batch.scores)[:2]
+    assert ("shared", "shared") == batch.spaces
+    assert batch.probe.all()
 
 
 def test_a_bad_default_costs_only_the_events_that_use_it():

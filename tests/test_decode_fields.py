@@ -15,13 +15,13 @@ from app.decode.labels import clean_label
 from app.model import Reason
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
-LABELS = ("model", "model_version", "tokenizer_version")
+LIMITS = Limits(slice_labels=frozenset({"locale", "cohort"}), input_key=b"secret of these tests")
+LABELS = ("model", "model_version", "tokenizer_version", "space", "probe")
 
 
-def run(*events):
-    return decode(
-        "application/json", None, json.dumps([{"model": "e5"} | event for event in events]).encode(), Limits(), NOW
-    )
+def run(*events, limits=LIMITS):
+    body = json.dumps([{"model": "e5"} | event for event in events]).encode()
+    return decode("application/json", None, body, limits, NOW)
 
 
 def refusal(**fields):
@@ -109,6 +109,7 @@ def test_a_model_is_required(model):
         ("timestamp", [True, [], {}, "now", ""], Reason.TIMESTAMP),
         ("sample_rate", [0, -0.5, 1.01, 1e-300, True, "0.5", math.nan, math.inf], Reason.SAMPLE_RATE),
         ("event_id", [1.5, True, [], "x" * 257, "é" * 129, "\ud800", 10**300, 10**4000], Reason.FIELD_TYPE),
+        ("input_hash", [5, True, [], {}, "x" * 257, "é" * 129, "\ud800"], Reason.FIELD_TYPE),
         ("norm", [-1, -1e-9, 1e300, math.nan, math.inf, -math.inf, True, "1", [1]], Reason.NORM),
         ("similarity_metric", ["euclidean", "", 1, "Cosine"], Reason.SIMILARITY_METRIC),
         ("result_count", [-1, 1.5, True, "1", math.nan], Reason.FIELD_TYPE),
@@ -217,9 +218,138 @@ def test_an_odd_error_type_is_other(sent, kept):
     assert (True, True, False) == (batch.query[0], batch.failed[0], batch.empty[0])
 
 
-def test_labels_are_counted_once_an_event():
-    """None is a slice label yet; an empty object says nothing."""
-    assert 1 == run({"labels": {"a": "x", "b": "y"}}, {"labels": {}}, {}).batch.unknown_labels
+# Slices
+
+
+def test_unknown_labels_are_counted_once_an_event():
+    """However many it carries; an empty object says nothing. With and without names in the settings."""
+    sent = {"labels": {"a": "x", "b": "y"}}, {"labels": {}}, {}, {"labels": {"a": "\x00", "locale": "de"}}
+
+    known, none = run(*sent).batch, run(*sent, limits=Limits()).batch
+
+    assert (2, [None, None, None, {"locale": "de"}]) == (known.unknown_labels, known.labels)
+    assert (2, None) == (none.unknown_labels, none.labels)
+
+
+def test_known_labels_are_kept_composed_and_without_empty_values():
+    """As Prometheus has it, an empty value is no label."""
+    sent = {"locale": "Cafe\u0301", "cohort": ""}, {"locale": "", "cohort": ""}, {"cohort": "x" * 128}
+
+    batch = run(*({"labels": labels} for labels in sent)).batch
+
+    assert [{"locale": "Caf\u00e9"}, None, {"cohort": "x" * 128}] == batch.labels
+    assert 0 == batch.unknown_labels
+    assert run({"labels": {"locale": ""}}).batch.labels is None
+
+
+@pytest.mark.parametrize("value", ["x" * 129, "é" * 65, "a\nb", "\x85", "\u2028", "\ud800", "__other__"])
+def test_the_value_of_a_slice_label_is_fit_for_a_label(value):
+    """Else the event is refused, without a word of the value; who carries it under another name is not."""
+    error = refusal(labels={"locale": value})
+
+    assert ("labels", Reason.LABEL) == (error.field, error.reason)
+    assert error.message.startswith("labels: a value must ")
+    assert 1 == run({"labels": {"elsewhere": value}}).batch.unknown_labels
+
+
+# Spaces
+
+
+def test_a_space_is_of_model_and_version_unless_named():
+    """A new tokenizer, and the other side of the index, stay in it."""
+    sent = {}, {"model_version": "2"}, {"model_version": "2", "tokenizer_version": "t"}, {"kind": "document"}
+
+    assert ("e5", "e5@2", "e5@2", "e5") == run(*sent).batch.spaces
+    assert ("e5",) == run({"space": ""}, {"space": None}).batch.spaces
+
+
+def test_the_last_event_that_names_a_space_tells_for_its_series():
+    """Events that name none say nothing against it."""
+    sent = {"space": "a"}, {"space": "Cafe\u0301"}, {}, {"model_version": "2"}, {"model_version": "3", "space": "c"}
+
+    assert ("Caf\u00e9", "e5@2", "c") == run(*sent).batch.spaces
+    assert ("a",) == run({"space": "a"}, {"space": "b", "norm": -1}).batch.spaces
+
+
+# Inputs and probes
+
+
+def test_the_same_input_has_the_same_hash_under_one_key():
+    """In every batch, alone or beside others, on the short way and the long; another key gives another hash."""
+    alone = run({"input_hash": "h"}).batch.inputs
+    plain = run({"input_hash": "other"}, {"input_hash": "h"}).batch.inputs
+    mixed = run({"input_hash": "é"}, {"input_hash": "h"}, {}).batch.inputs
+
+    assert alone[0] == plain[1] == mixed[1]
+    assert 4 == len({0, *plain.tolist(), *mixed.tolist()})
+    assert alone[0] != run({"input_hash": "h"}, limits=Limits(input_key=b"another")).batch.inputs[0]
+
+
+def test_without_a_key_every_set_of_limits_has_a_secret_of_its_own():
+    """A key that stands in the code would be none; and it is in no text of the limits."""
+    first, second = Limits(), Limits()
+
+    assert len(first.input_key) >= 16
+    assert first.input_key != second.input_key
+    assert "input_key" not in repr(first)
+
+
+def test_an_empty_input_hash_or_probe_is_none():
+    """Or all inputs of a careless sender would be one."""
+    batch = run({"input_hash": "", "probe": ""}, {}).batch
+
+    assert (None, None) == (batch.inputs, batch.probe)
+    assert [True, False] == (run({"input_hash": "h"}, {"input_hash": ""}).batch.inputs != 0).tolist()
+
+
+def test_a_probe_goes_before_an_input_hash_and_is_hashed_apart():
+    """A probe and an input of the same text are not taken for each other; its name is composed as labels are."""
+    batch = run(
+        {"probe": "p", "input_hash": "x"},
+        {"probe": "p"},
+        {"input_hash": "p"},
+        {"probe": "e\u0301"},
+        {"probe": "\u00e9"},
+    ).batch
+
+    assert [True, True, False, True, True] == batch.probe.tolist()
+    assert batch.inputs[0] == batch.inputs[1] != batch.inputs[2]
+    assert batch.inputs[3] == batch.inputs[4]
+    assert run({"input_hash": "p"}).batch.inputs[0] == batch.inputs[2]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([None, "", "a", "b", "é"]), st.sampled_from([None, "", "a", "é"])), min_size=1)
+)
+def test_inputs_are_equal_exactly_where_the_events_say_so(sent):
+    """Whatever mix of hashes and probes: 0 for neither, one key for each thing embedded."""
+    said = [("probe", probe) if probe else ("input", name) if name else None for name, probe in sent]
+
+    batch = run(*({"input_hash": name, "probe": probe} for name, probe in sent)).batch
+    inputs = [0] * len(sent) if batch.inputs is None else batch.inputs.tolist()
+
+    assert [each is None for each in said] == [each == 0 for each in inputs]
+    assert len(set(said)) == len(set(inputs)) == len(set(zip(said, inputs, strict=True)))
+    flags = [False] * len(sent) if batch.probe is None else batch.probe.tolist()
+    assert [bool(probe) for _, probe in sent] == flags
+
+
+def test_the_digest_that_would_read_as_no_input_is_another(monkeypatch):
+    """One in 2^64 is 0; an input is never taken for none."""
+
+    class Zero:
+        def copy(self):
+            return self
+
+        def update(self, text):
+            pass
+
+        def digest(self):
+            return bytes(8)
+
+    monkeypatch.setattr("app.decode.inputs._started", lambda key, purpose: Zero())
+
+    assert [1, 0] == run({"input_hash": "h"}, {}).batch.inputs.tolist()
 
 
 def test_latency_is_kept_from_zero_up():

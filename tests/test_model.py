@@ -52,6 +52,10 @@ def batch_of(count, *, key=None, errors=True):
         latencies=np.arange(count) / 10,
         errors=[f"e{i}" if i % 5 == 0 else None for i in range(count)] if errors else None,
         ids=[f"id{i}" for i in range(count)],
+        spaces=["shared"],
+        inputs=range(count),
+        probe=[i % 4 == 1 for i in range(count)],
+        labels=[{"locale": str(i)} if i % 2 else None for i in range(count)],
     )
 
 
@@ -75,7 +79,7 @@ def test_taking_events_takes_every_column():
 
     taken, whole = columns(batch.take(np.array(positions))), columns(batch)
 
-    for name in whole.keys() - {"keys", "unknown_labels"}:
+    for name in whole.keys() - {"keys", "spaces", "unknown_labels"}:
         assert [whole[name][position] for position in positions] == taken[name], name
 
 
@@ -96,14 +100,32 @@ def test_errors_are_joined_where_only_some_batches_have_any():
     assert [None, None, "e0"] == joined.errors
 
 
+def test_columns_that_only_some_batches_have_are_joined_with_none_for_the_others():
+    """No input, no probe, no labels; and the space is the last that was told."""
+    told = events([1.0], inputs=[2**63 + 1], probe=[True], labels=[{"locale": "de"}], spaces=["named"])
+
+    joined = EventBatch.concatenate([events([0.0]), told])
+    silent = EventBatch.concatenate([events([0.0]), events([1.0])])
+
+    assert [0, 2**63 + 1] == joined.inputs.tolist()
+    assert [False, True] == joined.probe.tolist()
+    assert [None, {"locale": "de"}] == joined.labels
+    assert ("named",) == joined.spaces
+    assert (None, None, None) == (silent.inputs, silent.probe, silent.labels)
+
+
 @given(st.lists(st.sampled_from("abc"), max_size=12))
 def test_each_event_goes_to_its_own_series(models):
     """Split by series, every event is there once, under its key and in order."""
     wanted = [SeriesKey(model, "", "", "query") for model in models]
     batch = events(np.arange(len(models), dtype=float), keys=wanted)
 
-    split = {key: part.timestamp.tolist() for key, part in batch.by_series()}
+    parts = dict(batch.by_series())
+    split = {key: part.timestamp.tolist() for key, part in parts.items()}
 
+    for key, part in parts.items():
+        assert ((key,), (key.default_space,)) == (part.keys, part.spaces)
+        assert not part.key_index.any()
     assert {key: [float(i) for i, each in enumerate(wanted) if each == key] for key in dict.fromkeys(wanted)} == split
 
 

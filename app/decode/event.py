@@ -19,7 +19,8 @@ from app.decode.labels import clean_label
 from app.decode.limits import Limits
 from app.model import UNKNOWN_ERROR, Reason, SeriesKey, SimilarityMetric
 
-MAX_EVENT_ID_BYTES = 256
+MAX_ID_BYTES = 256
+"""Of an event's id, and of an input's hash."""
 MIN_SAMPLE_RATE = 1e-9
 """Below it, one event would stand for so many that sums of float64 could no longer count single ones."""
 
@@ -40,9 +41,12 @@ class Event(msgspec.Struct, gc=False):
     model_version: str | None = None
     tokenizer_version: str | None = None
     kind: Literal["query", "document"] | None = None
+    space: str | None = None
     timestamp: float | str | None = None
     sample_rate: float | None = None
     event_id: str | int | None = None
+    input_hash: str | None = None
+    probe: str | None = None
     embedding: str | list[float | None] | None = None
     norm: float | None = None
     scores: list[float] | None = None
@@ -68,9 +72,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "model_version": _NAME,
     "tokenizer_version": _NAME,
     "kind": Rule(Reason.FIELD_TYPE, "must be query or document"),
+    "space": _NAME,
     "timestamp": Rule(Reason.TIMESTAMP, "must be unix seconds (a number) or an RFC 3339 string"),
     "sample_rate": Rule(Reason.SAMPLE_RATE, f"must be a number above 0 (at least {MIN_SAMPLE_RATE:g}) and at most 1"),
-    "event_id": Rule(Reason.FIELD_TYPE, f"must be a string or an integer of at most {MAX_EVENT_ID_BYTES} bytes"),
+    "event_id": Rule(Reason.FIELD_TYPE, f"must be a string or an integer of at most {MAX_ID_BYTES} bytes"),
+    "input_hash": Rule(Reason.FIELD_TYPE, f"must be a string of at most {MAX_ID_BYTES} bytes"),
+    "probe": _NAME,
     "embedding": Rule(Reason.EMBEDDING, "must be a flat list of numbers, or base64 of little-endian float32"),
     "norm": Rule(Reason.NORM, "must be a finite number, not negative"),
     "scores": Rule(Reason.SCORES, "must be a list of finite numbers, best first"),
@@ -120,13 +127,36 @@ def series_key(
     """The identity of the event's series. Raises `Refused`."""
     if not model:
         raise Refused("model", Reason.MISSING_FIELD, "model is required: the name of the embedding model")
-    names = []
-    for field, text in (("model", model), ("model_version", model_version), ("tokenizer_version", tokenizer_version)):
-        try:
-            names.append(clean_label(text, limit_bytes) if text else "")
-        except ValueError as error:
-            raise Refused(field, Reason.LABEL, f"{field} {error}") from None
-    return SeriesKey(names[0], names[1], names[2], "document" if kind == "document" else "query")
+    return SeriesKey(
+        clean_name("model", model, limit_bytes),
+        clean_name("model_version", model_version, limit_bytes) if model_version else "",
+        clean_name("tokenizer_version", tokenizer_version, limit_bytes) if tokenizer_version else "",
+        "document" if kind == "document" else "query",
+    )
+
+
+def clean_name(field: str, text: str, limit_bytes: int) -> str:
+    """A name as it may stand in a label. Raises `Refused`."""
+    try:
+        return clean_label(text, limit_bytes)
+    except ValueError as error:
+        raise Refused(field, Reason.LABEL, f"{field} {error}") from None
+
+
+def slices(labels: Mapping[str, str], limits: Limits) -> dict[str, str] | None:
+    """The labels whose names the settings have, None if there are none; an empty value is no label.
+
+    Raises `Refused` for a value that is no fit label; values of other names are not looked at.
+    """
+    try:
+        kept = {
+            name: clean_label(value, limits.label_bytes)
+            for name, value in labels.items()
+            if name in limits.slice_labels
+        }
+    except ValueError as error:
+        raise Refused("labels", Reason.LABEL, f"labels: a value {error}") from None
+    return {name: value for name, value in kept.items() if value} or None
 
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -160,32 +190,45 @@ def weight(sample_rate: float) -> float:
     return 1 / sample_rate
 
 
-def plain_ids(values: Sequence[object]) -> list[str] | None:
-    """The ids of a batch that are all text, ASCII, not empty and short enough; None for any other batch.
+def plain_ids(values: Sequence[Any]) -> Sequence[str] | None:
+    """The ids, or hashes, of a batch that are all text, ASCII, not empty and short enough; None for any other batch.
 
-    Says what `event_id` would say of each, without a call an event.
+    Says what `event_id` and `input_hash` would say of each, without a call an event.
     """
-    if set(map(type, values)) != {str}:
+    try:
+        # One call that looks at the type and the characters of all.
+        ascii_ = "".join(values).isascii()
+    except TypeError:
         return None
-    ids: list[str] = list(values)  # type: ignore[arg-type]
-    plain = all(ids) and all(map(str.isascii, ids)) and max(map(len, ids)) <= MAX_EVENT_ID_BYTES
-    return ids if plain else None
+    return values if ascii_ and all(values) and max(map(len, values)) <= MAX_ID_BYTES else None
 
 
 def event_id(value: str | int) -> str | None:
     """The id as text; None for an empty one, or all events of a careless sender would be one. Raises `Refused`."""
     # A limit in bits first: Python refuses to print integers of more than 4,300 digits.
     if isinstance(value, int):
-        if value.bit_length() > 3 * MAX_EVENT_ID_BYTES:
+        if value.bit_length() > 3 * MAX_ID_BYTES:
             raise refuse("event_id")
         return str(value)
+    return _short("event_id", value)
+
+
+def input_hash(value: str) -> str | None:
+    """The hash as it was sent; None for an empty one, or all inputs of a careless sender would be one.
+
+    Raises `Refused`.
+    """
+    return _short("input_hash", value)
+
+
+def _short(field: str, text: str) -> str | None:
     try:
-        size = len(value) if len(value) > MAX_EVENT_ID_BYTES or value.isascii() else len(value.encode())
+        size = len(text) if len(text) > MAX_ID_BYTES or text.isascii() else len(text.encode())
     except UnicodeEncodeError:
-        raise refuse("event_id", "must be valid Unicode") from None
-    if size > MAX_EVENT_ID_BYTES:
-        raise refuse("event_id")
-    return value or None
+        raise refuse(field, "must be valid Unicode") from None
+    if size > MAX_ID_BYTES:
+        raise refuse(field)
+    return text or None
 
 
 def error_type(value: str, limits: Limits) -> str | None:

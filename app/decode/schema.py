@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.decode import DECODERS
-from app.decode.event import MAX_EVENT_ID_BYTES
+from app.decode.event import MAX_ID_BYTES
 from app.decode.limits import Limits
 from app.model import SimilarityMetric
 
@@ -38,13 +38,15 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     },
     "space": _LABEL
     | {
-        "description": "Vectors of two series are compared only within one space. Default: model and model_version.",
-        "examples": ["all-MiniLM-L6-v2"],
+        "description": "Vectors of two series are compared only within one space, which the last event of a series "
+        "that names one tells. Default: `model@model_version`, or the model alone where there is no version.",
+        "examples": ["all-MiniLM-L6-v2@2"],
     },
     "labels": {
         "type": "object",
         "additionalProperties": {"type": "string"},
-        "description": "Slices of the traffic. Names that the setting `slice_labels` has not are ignored and counted.",
+        "description": "Slices of the traffic. Names that the setting `slice_labels` has not are ignored and counted; "
+        "a value of the others is a name like `model`.",
         "examples": [{"locale": "de"}],
     },
     "deployment": _LABEL
@@ -65,19 +67,22 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     },
     "event_id": {
         "type": ["string", "integer"],
-        "maxLength": MAX_EVENT_ID_BYTES,
+        "maxLength": MAX_ID_BYTES,
         "description": "Events with an id seen within the last 10 min, or the last 100,000 ids, are counted once.",
         "examples": ["0b5c2f9e"],
     },
     "query_id": _ID | {"description": "Joins outcomes that are sent later.", "examples": ["q-1041"]},
     "input_hash": {
         "type": "string",
-        "description": "Hash of the exact input text: the same input must give the same vector.",
+        "maxLength": MAX_ID_BYTES,
+        "description": "Hash of the exact input text: the same input must give the same vector. Only a keyed hash of "
+        "it is kept.",
         "examples": ["9f86d081884c7d65"],
     },
     "probe": _LABEL
     | {
-        "description": "Name of a fixed input that is embedded again and again; such events feed the same-input check.",
+        "description": "Name of a fixed input that is embedded again and again; such events feed the same-input "
+        "check. It goes before input_hash.",
         "examples": ["golden-7"],
     },
     "embedding": {
