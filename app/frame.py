@@ -103,6 +103,11 @@ class Frame:
         return _digest(*self.to_arrays().values()).hex()
 
     @property
+    def dimension(self) -> int:
+        """Length of the vectors that it measures."""
+        return self.whitening.mean.size
+
+    @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
         return sum(array.nbytes for array in self.to_arrays().values())
@@ -115,6 +120,10 @@ class Frame:
             chunk = slice(start, start + _CHUNK_ROWS)
             novelty[chunk] = (_unit(rows[chunk]) @ anchors).max(axis=1)
         return Measured(novelty, self.whitening.distances(rows), _components(rows, self.whitening))
+
+    def components(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Coordinates of vectors, shape (n, d), along the leading components; shape (n, 32 or less)."""
+        return _components(rows, self.whitening)
 
     def sums(self, rows: NDArray[np.float32], measured: Measured) -> FrameSums:
         """The sums of rows, shape (n, d), and of what they measure in this frame."""

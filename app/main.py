@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import secrets
 import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -16,17 +19,20 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api import BodyReader, DirectApp, Services, add_routes
-from app.baseline import BASELINES, BaselineFileError, from_bytes
+from app.baseline import BASELINES, Budget, Reader
 from app.config import Settings
 from app.decode import Limits
-from app.evaluate import Evaluator
+from app.evaluate import Evaluator, Rules
 from app.metrics import build
-from app.model import Clock, SystemClock
+from app.model import Clock, SystemClock, Timing
 from app.store import STORES, SeriesStore
 
 log = structlog.get_logger("app.main")
 
 MIB = 1024 * 1024
+
+INPUT_KEY_BYTES = 32
+MIN_SECRET_BYTES = 16
 
 SHORTEST_TICK_SECONDS = 0.2
 """A time-scaled demonstration would ask for an evaluation every few milliseconds."""
@@ -83,17 +89,27 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     """Join the parts to an application. Nothing is shared between two of them.
 
     Raises:
-        StartError: a baseline file cannot be read.
+        StartError: a baseline file or the secret for input hashes cannot be read.
     """
     timing = settings.timing()
-    pinned = BASELINES["pinned"](timing, settings.baseline_min_events)
+    budget = Budget(settings.false_alarms_per_series_year, Timing().windows)
+    pinned = BASELINES["pinned"](timing, settings.baseline_min_events, budget)
+    input_key = _input_key(settings.input_hash_key_file)
+    reader = Reader(input_key, settings.max_label_bytes, settings.max_dimension)
     for path in settings.baseline:
         try:
-            pinned.adopt(from_bytes(path.read_bytes()))
-        except (OSError, BaselineFileError) as error:
+            pinned.adopt(reader.baseline(path.read_bytes(), {}, clock.now()))
+        except (OSError, ValueError) as error:
             message = f"--baseline {path}: {error}"
             raise StartError(message) from error
-    evaluator = Evaluator(store, pinned, timing, settings.min_window_events, settings.poor_match_similarity)
+    rules = Rules(
+        min_window_events=settings.min_window_events,
+        poor_match_similarity=settings.poor_match_similarity,
+        baselines=settings.baselines,
+        limits=dict(settings.drift_limits),
+        day_seconds=timing.rungs[-1].pane_seconds,
+    )
+    evaluator = Evaluator(store, pinned, rules)
     services = Services(
         clock=clock,
         store=store,
@@ -108,6 +124,8 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
             inflated_bytes=settings.max_inflated_mib * MIB,
             label_bytes=settings.max_label_bytes,
             future_seconds=timing.future_seconds,
+            slice_labels=frozenset(settings.slice_labels),
+            input_key=input_key,
         ),
         max_body_bytes=settings.max_body_mib * MIB,
         bodies=BodyReader(settings.request_timeout_seconds),
@@ -136,6 +154,25 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     app.state.services = services
     add_routes(app)
     return app
+
+
+def _input_key(path: Path | None) -> bytes:
+    """The key that input hashes are hashed with: of the secret in the file, whatever its length, or a random one."""
+    if path is None:
+        return secrets.token_bytes(INPUT_KEY_BYTES)
+    try:
+        # Secrets are mounted with a line end or without.
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        message = f"--input-hash-key-file {path}: {error.strerror}"
+        raise StartError(message) from error
+    if len(secret) < MIN_SECRET_BYTES:
+        message = (
+            f"--input-hash-key-file {path}: the secret must have at least {MIN_SECRET_BYTES} bytes; "
+            "`openssl rand -hex 32` makes one"
+        )
+        raise StartError(message)
+    return hashlib.blake2b(secret, digest_size=INPUT_KEY_BYTES).digest()
 
 
 def serve(settings: Settings) -> int:

@@ -5,7 +5,7 @@ Time is simulated: what an exporter gathers in 91 days is appended with the time
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,14 +13,18 @@ from typing import Final
 
 import numpy as np
 
-from app.baseline import Pinned, to_bytes
-from app.baseline.reference import content_id
+from app.baseline import Budget, Pinned, to_bytes
+from app.baseline.content import content_id
 from app.model import METRICS, EventBatch, Ragged, SeriesKey, SimilarityMetric, Timing
 from app.series import Series
 from bench.load import DIMENSION, MODEL, TOP_K
 
 CHUNK: Final = 256
 """Events appended at once."""
+DISTINCT_INPUTS: Final = 4096
+"""Inputs that events have: more than a baseline keeps."""
+DAYS: Final = 91
+"""As long as the ladder, and the day that it moves up by."""
 NOW: Final = 1.8e9
 """The end of the simulated time."""
 LEARNING_SINCE: Final = NOW - Timing().baseline_duration_seconds + 5
@@ -41,6 +45,7 @@ def events(series: SeriesKey, rng: np.random.Generator) -> EventBatch:
     scores = np.sort(rng.beta(8, 4, size=(CHUNK, TOP_K)))[:, ::-1]
     return EventBatch(
         keys=(series,),
+        spaces=(series.default_space,),
         key_index=np.zeros(CHUNK, np.intp),
         index=np.arange(CHUNK),
         timestamp=np.zeros(CHUNK),
@@ -56,50 +61,75 @@ def events(series: SeriesKey, rng: np.random.Generator) -> EventBatch:
         latency_seconds=rng.gamma(2, 0.02, CHUNK),
         event_ids=None,
         errors=None,
+        inputs=rng.integers(1, DISTINCT_INPUTS, CHUNK, dtype=np.uint64),
+        probe=None,
+        labels=None,
         unknown_labels=0,
     )
 
 
-def instants(timing: Timing) -> Iterator[tuple[float, bool]]:
-    """Yield the times, oldest first, at which something must arrive for every pane to hold some of it at `NOW`.
+def budget(timing: Timing) -> Budget:
+    """Of false alarms, as by default."""
+    return Budget(1.0, timing.windows)
+
+
+def instants(timing: Timing, end: float) -> Iterator[tuple[float, bool]]:
+    """Yield the times, oldest first, at which something must arrive for every pane to hold some of it at `end`.
 
     Beside each time stands whether its pane stays as it is until then; else it becomes part of a larger one.
     """
     spans = [rung.pane_seconds * rung.panes for rung in timing.rungs]
     seconds, minutes, _, days = (rung.pane_seconds for rung in timing.rungs)
-    edges = [NOW - sum(spans[2:]), LEARNING_SINCE, NOW - sum(spans[:2]), NOW - spans[0], NOW]
+    last_day = end - (NOW - LEARNING_SINCE)
+    edges = [end - sum(spans[2:]), last_day, end - sum(spans[:2]), end - spans[0], end]
     steps = [(days, True), (minutes, False), (minutes, True), (seconds, True)]
-    for (start, end), (step, stays) in zip(pairwise(edges), steps, strict=True):
-        yield from ((float(time), stays) for time in np.arange(start, end, step))
+    for (start, stop), (step, stays) in zip(pairwise(edges), steps, strict=True):
+        yield from ((float(time), stays) for time in np.arange(start, stop, step))
 
 
 def full_series(number: int, rng: np.random.Generator, timing: Timing, per_pane: int = CHUNK) -> Series:
     """A series with `per_pane` events in each pane at `NOW`, learning since `LEARNING_SINCE`."""
-    batch = events(key(number), rng)
-    series: Series | None = None
-    for now, stays in instants(timing):
-        if series is None:
-            series = Series(key(number), now, timing, rng)
-        if (series.learning_since() or 0) < LEARNING_SINCE <= now:
-            series.restart_learning(now)
-        for _ in range(max(1, per_pane // CHUNK) if stays else 1):
-            # Other values each time, or the sketches would hold few distinct ones; cheaper than new vectors.
-            norm = batch.norm * rng.normal(1, 0.01, CHUNK)
-            scores = Ragged(batch.scores.values * rng.uniform(0.9, 1), batch.scores.offsets)
-            series.append(replace(batch, timestamp=np.full(CHUNK, now), norm=norm, scores=scores), now)
-    assert series is not None
-    series.windows(NOW)
+    times = instants(timing, NOW)
+    began = next(times)[0]
+    series = Series(key(number), began, timing, rng)
+    fill_panes(series, rng, times, per_pane)
     return series
 
 
+def fill_panes(series: Series, rng: np.random.Generator, times: Iterable[tuple[float, bool]], per_pane: int) -> None:
+    """Append `per_pane` events at each of the times whose pane stays, and some at the others."""
+    batch = events(series.key, rng)
+    now = 0.0
+    for now, stays in times:
+        learned = series.learned()
+        if learned is not None and learned.since < LEARNING_SINCE <= now:
+            series.restart_learning(now)
+        for _ in range(max(1, per_pane // CHUNK) if stays else 1):
+            # Other values each time, or the sketches would hold few distinct ones; cheaper than new vectors.
+            shift = np.tile(rng.normal(scale=0.02, size=DIMENSION).astype(np.float32), CHUNK)
+            series.append(
+                replace(
+                    batch,
+                    timestamp=np.full(CHUNK, now),
+                    vectors=Ragged(batch.vectors.values + shift, batch.vectors.offsets),
+                    norm=batch.norm * rng.normal(1, 0.01, CHUNK),
+                    scores=Ragged(batch.scores.values * rng.uniform(0.9, 1), batch.scores.offsets),
+                    inputs=rng.integers(1, DISTINCT_INPUTS, CHUNK, dtype=np.uint64),
+                ),
+                now,
+            )
+    series.windows(now)
+
+
 def baseline_files(folder: Path, count: int) -> list[Path]:
-    """Final baselines, with all limits, for the series 0 to `count` - 1: one was learned, the others are its copies."""
+    """Final baselines, with all blocks, for the series 0 to `count` - 1: one was learned, the others are its copies."""
     timing = Timing()
-    learned = Pinned(timing, min_events=0).of(full_series(0, np.random.default_rng(7), timing), FINAL_AT)
+    pinned = Pinned(timing, min_events=0, budget=budget(timing))
+    learned = pinned.of(full_series(0, np.random.default_rng(7), timing), FINAL_AT)
     assert learned is not None
     files = []
     for number in range(count):
-        identity = content_id(key(number), learned.signals, learned.limits, learned.sample)
         files.append(folder / f"{number}.npz")
-        files[-1].write_bytes(to_bytes(replace(learned, key=key(number), id=identity)))
+        baseline = replace(learned, key=key(number), id=content_id(key(number), learned.content))
+        files[-1].write_bytes(to_bytes(baseline))
     return files

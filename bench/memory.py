@@ -7,25 +7,28 @@ import gc
 import multiprocessing
 import os
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from app import allocator, logs
-from app.baseline import Pinned, PinnedBaseline
-from app.model import Timing
-from app.series import Series
+from app.baseline import Pinned
+from app.evaluate import Evaluator, Rules
+from app.evaluate.trailing import SECONDS_PER_DAY, TRAILING_DAYS
+from app.model import SeriesKey, Timing
+from app.store import MemoryStore
 from bench.exporter import Exporter
-from bench.fill import FINAL_AT, NOW, full_series
+from bench.fill import CHUNK, DAYS, FINAL_AT, NOW, budget, events, fill_panes, instants, key
 from bench.load import DIMENSION
 from bench.plan import Plan
 from bench.report import Goal, Report, Spread, Table, number
 from bench.server import resident_bytes
 
 PART: Final = "memory"
-LIMIT_MIB: Final = 8.0
+LIMIT_MIB: Final = 10.0
 EVENTS_PER_PANE: Final = 2_048
 """A quantile sketch of so many holds three quarters of what it ever will."""
 MIB: Final = 2**20
@@ -39,6 +42,8 @@ class State:
     """Bytes, as the series counts them; the mean of all."""
     resident: float
     """Bytes by which the process grew for each series after the first."""
+    baselines: frozenset[str]
+    """The states of the series' baselines."""
 
 
 def measure(plan: Plan) -> Report:
@@ -56,41 +61,78 @@ def measure(plan: Plan) -> Report:
     rows.append(("sum of the parts", *(kib(sum(each.parts.values())) for each in states.values())))
     rows.append(("resident memory it adds", *(kib(each.resident) for each in states.values())))
     caption = (
-        f"KiB of a series with vectors of {DIMENSION} after 91 simulated days with events in every pane, mean of "
-        f"{plan.series - 1}, by the state of its baseline. What it adds to the resident memory is more than its parts: "
-        "that has the objects around them."
+        f"KiB of a series with vectors of {DIMENSION} after {DAYS} simulated days with events in every pane, mean of "
+        f"{plan.series - 1}, by the state of its baseline; final, after {DAYS} days more, measured in its frame. What "
+        "it adds to the resident memory is more than its parts: that has the objects around them, limits, what "
+        "trailing baselines were merged to, and the last evaluation."
     )
     empty = Table(("process", "resident MiB"), [("exporter before its first event", number(idle / MIB))])
     return Report(PART, goals, [(caption, Table(("part", *states), rows)), ("Without any series:", empty)], rounds=1)
 
 
-def fill(count: int) -> dict[str, State]:
-    """Make `count` full series, and tell what each takes in each state of its baseline."""
+def fill(count: int, per_pane: int = EVENTS_PER_PANE) -> dict[str, State]:
+    """Make `count` full series, and tell what each after the first takes in each state of its baseline."""
     # As in the exporter.
     allocator.keep_large_blocks(os.environ)
     logs.configure("warning", "logfmt")
-    rng = np.random.default_rng(7)
-    timing = Timing()
-    baselines = Pinned(timing, min_events=0)
-    first = full_series(0, rng, timing, EVENTS_PER_PANE)
+    # The first is kept to the end, or what it freed would be given to the others.
+    first = Exporting(range(1), per_pane)
+    for _ in zip(("learning", "provisional"), first.states(), strict=False):
+        pass
     before = resident()
-    others = [full_series(number, rng, timing, EVENTS_PER_PANE) for number in range(1, count)]
-    states = {"learning": state(others, [], before)}
-    for name, now in (("provisional", NOW), ("final", FINAL_AT)):
-        made = [baselines.of(series, now) for series in others]
-        assert all(baseline is not None and baseline.state == name for baseline in made)
-        states[name] = state(others, [baseline for baseline in made if baseline is not None], before)
-    # The first is kept until here, or what it freed would have been given to the others.
-    assert first.learned_events()
+    others = Exporting(range(1, count), per_pane)
+    states = {name: others.state(before) for name in others.states()}
+    assert all(each.baselines == ({name} if name != "learning" else set()) for name, each in states.items())
+    assert first.store.series()
     return states
 
 
-def state(series: Sequence[Series], baselines: Sequence[PinnedBaseline], before: int) -> State:
-    """The present state, when this process had `before` resident bytes without these series."""
-    grown = (resident() - before) / len(series)
-    parts = mean(each.nbytes() for each in series)
-    parts["pinned baseline"] = sum(each.nbytes for each in baselines) / len(series)
-    return State(parts, grown)
+class Exporting:
+    """Some series with all that an exporter keeps of them."""
+
+    def __init__(self, numbers: Iterable[int], per_pane: int) -> None:
+        self._numbers = numbers
+        self._per_pane = per_pane
+        self._timing = Timing()
+        self._rng = np.random.default_rng(7)
+        self._pinned = Pinned(self._timing, min_events=0, budget=budget(self._timing))
+        self.store = MemoryStore(self._timing, max_series=100, max_state_bytes=sys.maxsize, seed=7)
+
+    def states(self) -> Iterator[str]:
+        """Yield the state of the baselines, each time once the series are full."""
+        evaluator = Evaluator(self.store, self._pinned, Rules(baselines=("pinned", *TRAILING_DAYS, "peer")))
+        for each in self._numbers:
+            self._learn(key(each))
+        yield "learning"
+        evaluator.tick(NOW)
+        yield "provisional"
+        for series in self.store.series():
+            fill_panes(series, self._rng, [(FINAL_AT, True)], self._per_pane)
+        evaluator.tick(FINAL_AT)
+        # The same three months again, measured in the frame.
+        end = FINAL_AT + DAYS * SECONDS_PER_DAY
+        for series in self.store.series():
+            fill_panes(series, self._rng, instants(self._timing, end), self._per_pane)
+        evaluator.tick(end)
+        yield "final"
+
+    def state(self, before: int) -> State:
+        """The present state, when this process had `before` resident bytes without these series."""
+        live = self.store.series()
+        grown = (resident() - before) / len(live)
+        parts = mean(each.nbytes() for each in live)
+        baselines = self._pinned.all()
+        parts["pinned baseline"] = sum(each.content.nbytes for each in baselines) / len(live)
+        return State(parts, grown, frozenset(each.state for each in baselines))
+
+    def _learn(self, name: SeriesKey) -> None:
+        """Fill a new series, whose baseline is learned."""
+        times = instants(self._timing, NOW)
+        began, _ = next(times)
+        self.store.append(replace(events(name, self._rng), timestamp=np.full(CHUNK, began)), began)
+        series = self.store.find(name)
+        assert series is not None
+        fill_panes(series, self._rng, times, self._per_pane)
 
 
 def resident() -> int:

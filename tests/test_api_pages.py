@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from app.api.pictures import histogram
+from app.api.pictures import histogram, scatter
 from app.distribution import Distribution
 from tests.service import event, service
 from tests.test_api_baselines import LEARNED, fill
 
-VOID = {"meta", "link", "br", "img", "input", "hr", "path"}
+VOID = {"meta", "link", "br", "img", "input", "hr", "path", "rect"}
 
 
 class Page(HTMLParser):
@@ -68,6 +68,14 @@ def drifted():
         yield made
 
 
+@pytest.fixture(scope="module")
+def healthy():
+    """Fifty-five minutes of the same."""
+    with service(**LEARNED) as made:
+        fill(made, minutes=55)
+        yield made
+
+
 def test_without_events_the_page_says_how_to_send_one():
     """A stranger's first look."""
     with service() as served:
@@ -108,12 +116,12 @@ def test_a_series_over_its_limit_says_which_score_and_by_how_much(drifted):
     shown = page(drifted)
 
     assert "Baseline: final" in shown.text
-    told = re.findall(r"([\d.]+) times its limit: (\w+ of \w+) in the last (\w+) ", shown.text)
-    assert ("wasserstein of norm", "5m") in {each[1:] for each in told}
-    assert len(told) == len({each[1] for each in told}) == 6, "the highest, and no statistic of a signal twice"
-    assert all(float(each[0]) > 1 for each in told)
+    told = re.findall(r"([\d.,]+) times its limit: (\w+ of \w+) in the last (\w+) ", shown.text)
+    assert {("norm of norm", "5m"), ("top1 of top1_similarity", "5m")} <= {each[1:] for each in told}
+    assert len(told) == len({each[1] for each in told}), "no statistic twice"
+    assert all(float(each[0].replace(",", "")) > 1 for each in told)
     assert ("article", "class", "over") in shown.attributes
-    assert 2 == shown.tags.count("svg")
+    assert 4 == shown.tags.count("svg"), "where the vectors lie, pc1, norm and top-1"
     assert "top1_similarity: now (filled) over baseline (outline)" in shown.text
     assert {"baseline", "current"} <= {
         value for tag, name, value in shown.attributes if (tag, name) == ("path", "class")
@@ -213,6 +221,47 @@ def test_the_list_of_series_says_all_that_the_page_shows(drifted):
     assert 200 == drifted.ask("HEAD", "/v1/series").status
 
 
+def test_what_probably_happened_comes_first_on_the_page(drifted):
+    """The words of the list of series, in the card before anything else, in the colour of what is bad."""
+    series = drifted.get("/v1/series").json()["series"][0]
+    line = series["diagnosis"]["pinned"]
+    (first, *_) = series["suspects"]["pinned"]
+    card = page(drifted).text.partition("e5 version 2, tokenizer 1, query ")[2]
+
+    assert f"{first['title']}: {first['evidence']}" == line
+    assert card.startswith(line[0].upper() + line[1:] + ". ")
+
+
+def test_nothing_is_suspected_of_healthy_traffic(healthy):
+    """Null in the list; no line, and nothing in the colour of what is bad, on the page."""
+    series = healthy.get("/v1/series").json()["series"][0]
+
+    assert {"pinned": None} == series["diagnosis"]
+    assert {"pinned": []} == series["suspects"]
+    assert not [value for _, name, value in page(healthy).attributes if name == "class" and "bad" in value.split()]
+
+
+def test_the_list_has_effects_and_diagnostics(drifted):
+    """Effects by window and baseline; diagnostics come after the scores and have neither limit nor score."""
+    series = drifted.get("/v1/series").json()["series"][0]
+    scored = [score["score"] is not None for score in series["scores"]]
+
+    assert {"5m", "1h", "24h"} == set(series["effects"])
+    assert series["effects"]["5m"]["pinned"]["norm_change_ratio"] < -0.5
+    assert sorted(scored, reverse=True) == scored
+    assert {(True, True), (False, False)} == {
+        (score["limit"] is not None, score["score"] is not None) for score in series["scores"]
+    }
+    baseline = series["baselines"]["pinned"]
+    assert {"state", "origin", "id", "events", "created", "covered_seconds", "peer", "progress"} == set(baseline)
+    assert baseline["events"] > 400
+
+
+def test_a_card_stays_small(drifted):
+    """With all of its pictures: the page is fetched every ten seconds, on a phone too."""
+    assert len(drifted.get("/").body) < 30_000
+
+
 def test_what_is_not_known_is_null_or_absent_and_never_nan():
     """A series without vectors, scores or a baseline."""
     with service() as served:
@@ -225,6 +274,39 @@ def test_what_is_not_known_is_null_or_absent_and_never_nan():
     assert series["baselines"]["pinned"]["id"] is None
     assert [] == series["scores"]
     assert "NaN" not in reply.text()
+
+
+POINTS = re.compile(r'<path class="points (\w+)" d="([^"]*)"/>')
+
+
+def test_a_scatter_has_every_point_within_its_frame():
+    """Those beyond the quantiles too, at the edge; coordinates are whole."""
+    rng = np.random.default_rng(7)
+    baseline, current = rng.normal(size=(512, 2)), rng.normal(1.0, 1.0, (128, 2))
+    current[0], current[1] = [1000, -1000], [-1000, 1000]
+
+    picture = scatter("1h", current.astype(np.float32), baseline.astype(np.float32))
+
+    # The first two are those of the legend.
+    (*_, (first, below), (second, above)) = POINTS.findall(picture)
+    assert ("baseline", "current") == (first, second), "the window lies over the baseline"
+    assert (512, 128) == (below.count("M"), above.count("M"))
+    places = np.array([tuple(map(int, place)) for place in re.findall(r"M(\d+) (\d+)h0", below + above)])
+    assert 640 == len(places)
+    assert (places >= [14, 20]).all()
+    assert (places <= [260, 198]).all()
+    assert "last 1h" in picture
+    assert "<title>" in picture
+    assert len(picture) < 12_000
+
+
+@pytest.mark.parametrize("rows", [np.zeros((3, 2)), np.full((1, 2), 1e-30), np.full((2, 2), -1e9)])
+def test_a_scatter_of_one_place_is_drawn(rows):
+    """Vectors that are all the same, as after a collapse."""
+    picture = scatter("1h", rows.astype(np.float32), rows.astype(np.float32))
+
+    assert "nan" not in picture
+    assert not Page(picture).open
 
 
 def test_a_picture_of_equal_values_has_a_width():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.compare import NotEnoughDataError, Reference, compare
+from app.compare import NotEnoughDataError, Reference, Sample, compare
 from app.drift.family import ALARMS
 from app.drift.gates import Severity, severity
 
@@ -186,3 +186,34 @@ def test_inputs_that_come_again_are_not_taken_for_new_ones():
     bounds = [fitted.compare(asked(300)).effects.changed_share_lower_bound for _ in range(20)]
 
     assert sum(bound > 0 for bound in bounds) <= 4
+
+
+def test_a_large_reference_is_fitted_from_a_part_and_summed_whole():
+    """Of 6,000 rows 4,096 make the frame; healthy windows stay silent, a new topic does not."""
+    rng = np.random.default_rng(7)
+    fitted = Reference(vectors(rng, 6000, d=16))
+
+    assert fitted.calibration.baseline.vectors.n == 6000
+    assert fitted.calibration.baseline.frame.n == 4096
+    assert max(fitted.compare(vectors(rng, 300, d=16)).score for _ in range(10)) <= 1
+    assert fitted.compare(np.concatenate((vectors(rng, 270, d=16), vectors(rng, 30, [15], d=16)))).score > 1
+
+
+def test_numbers_that_leave_float32_are_refused():
+    """Their squares would be infinite, and so would be every score."""
+    rows = vectors(np.random.default_rng(7), 300)
+    with pytest.raises(ValueError, match=r"beyond 1e\+09"):
+        Reference(rows * np.float32(1e20))
+
+
+def test_inputs_that_never_come_twice_add_no_noise(reference):
+    """A window without repeats has the limits of one whose repeats are not known, as the exporter's are."""
+    rng = np.random.default_rng(7)
+    fitted, _ = reference
+    rows = vectors(rng, 300)
+    window = Sample.of("current", rows, None, None, None).window(
+        fitted.frame, fitted.frame.measure(rows), np.arange(300), np.arange(300)
+    )
+
+    plain = {each.statistic: each.limit for each in fitted.calibration.read(window)}
+    assert plain == pytest.approx({each.statistic: each.limit for each in fitted.compare(rows).scores}, rel=1e-9)

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from app import logs
 from app.config import SETTINGS, Address, ConfigError, Loaded, Settings, add_flags, load
 from app.config.reference import page
+from app.config.settings import ALARM_STATISTICS
 from app.config.sources import KUBERNETES_LINK
+from app.drift.family import ALARMS
 from app.model import Timing
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -31,10 +33,15 @@ EXAMPLES = {
     "max_state_mib": ("100", 100),
     "series_ttl_seconds": ("60", 60.0),
     "reserved_models": ("e5,bge", ("e5", "bge")),
+    "slice_labels": ("locale,cohort", ("locale", "cohort")),
     "baseline": (",".join(map(str, BASELINES)), BASELINES),
+    "input_hash_key_file": (str(BASELINES[0]), BASELINES[0]),
     "baseline_duration_seconds": ("3600", 3600.0),
     "baseline_min_events": ("10", 10),
     "min_window_events": ("20", 20),
+    "baselines": ("pinned,30d", ("pinned", "30d")),
+    "false_alarms_per_series_year": ("4", 4.0),
+    "drift_limits": ("norm=0.02,top1=0.1", (("norm", 0.02), ("top1", 0.1))),
     "poor_match_similarity": ("-0.25", -0.25),
     "dimension": ("768", 768),
     "max_dimension": ("4096", 4096),
@@ -47,7 +54,13 @@ EXAMPLES = {
 }
 
 # Wrong for each setting, as text.
-WRONG = {"baseline": "/nowhere/at/all", "reserved_models": "e\x07", "listen": "localhost"}
+WRONG = {"baseline": "/nowhere/at/all", "reserved_models": "e\x07", "slice_labels": "e\x07", "listen": "localhost"}
+
+
+def test_the_statistics_with_limits_are_those_of_the_alarm_family():
+    """The table of settings names them itself: the command line does without numpy."""
+    assert ALARM_STATISTICS == tuple(statistic.name for statistic in ALARMS)
+
 
 every = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 every_free = pytest.mark.parametrize(
@@ -130,8 +143,8 @@ def test_a_setting_is_reachable_by_variable(setting):
 def test_a_setting_is_reachable_by_file(setting, write):
     """The key of the file sets the field, as plain or quoted text and as the YAML type of its value."""
     text, value = EXAMPLES[setting.name]
-    as_yaml = [str(item) for item in value] if type(value) is tuple else value
-    as_yaml = text if isinstance(value, Address) else as_yaml
+    as_yaml = text.split(",") if type(value) is tuple else value
+    as_yaml = text if isinstance(value, Address | Path) else as_yaml
 
     for given_value in (text, as_yaml):
         path = write(yaml.safe_dump({setting.name: given_value}))

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from app.drift.same_input import SameInputCounts
 from app.model import Timing
 from app.series import Ladder
+from app.series.pane import Rows
 
 SCALES = [1, 10, 288, 2880]
 """Widths that float64 holds exactly, and those of a demonstration that it does not."""
@@ -15,6 +17,16 @@ RESOLUTION = 1e-6
 """Twice that of float64 for times of today."""
 
 every_scale = pytest.mark.parametrize("time_scale", SCALES)
+
+
+SIGNAL = "norm"
+"""The times go where every rung keeps a sketch."""
+
+
+def rows(count, times=()):
+    """Events without vectors, whose one signal is the time."""
+    nothing = np.empty((0, 0), np.float32), np.zeros(0, np.uint64), SameInputCounts(), np.empty(0)
+    return Rows(count, 0, {SIGNAL: np.array(times)}, *nothing)
 
 
 class Recorder:
@@ -28,7 +40,7 @@ class Recorder:
         (position,) = self.ladder.positions(np.array([time]))
         self.ladder.advance(now)
         # Times less those of the start, or float32 would round them to minutes.
-        self.ladder.pane(int(position), now).update(1, {"time": np.array([time - START])}, np.empty((0, 0), np.float32))
+        self.ladder.pane(int(position), now).update(rows(1, [time - START]))
 
     def levels(self):
         return range(len(self.ladder._rungs))
@@ -79,7 +91,7 @@ def test_a_pane_holds_only_times_of_its_own_stretch(time_scale):
     for level in recorder.levels():
         width = timing.rungs[level].pane_seconds
         for begin, pane in recorder.ladder.panes(level):
-            if (sketch := pane.quantiles["time"]).n <= 150:
+            if (sketch := pane.quantiles[SIGNAL]).n <= 150:
                 held = sketch.distribution().values
                 slack = RESOLUTION + np.abs(held).max() * 2.0**-23
                 assert begin - START - slack <= held.min()
@@ -98,7 +110,7 @@ def test_the_first_fine_pane_of_a_coarse_one_goes_to_it(time_scale):
         recorder = Recorder(timing)
         position = number * round(coarse.pane_seconds / fine.pane_seconds)
         now = (position + 0.5) * fine.pane_seconds
-        recorder.ladder.pane(position, now).update(1, {}, np.empty((0, 0), np.float32))
+        recorder.ladder.pane(position, now).update(rows(1))
 
         recorder.ladder.advance(now + fine.pane_seconds * (fine.panes + 1))
 
@@ -116,7 +128,7 @@ def test_a_window_holds_its_seconds_and_at_most_a_coarse_pane_more(time_scale):
     for step, (now, time) in enumerate(zip(arrivals, times, strict=True), 1):
         recorder.add(time, now)
         if step % 50 == 0:
-            windows = zip(timing.windows.values(), timing.rungs, recorder.ladder.windows(), strict=False)
+            windows = zip(timing.windows.values(), timing.rungs, recorder.ladder.windows(3), strict=False)
             for seconds, rung, pane in windows:
                 age = now - times[:step]
                 assert np.count_nonzero(age < seconds - RESOLUTION) <= pane.events
@@ -164,7 +176,7 @@ def test_a_clock_that_is_set_back_loses_nothing(step_back):
     for now in arrivals - step_back:
         recorder.add(now, now)
     assert 2 * len(arrivals) == recorder.events()
-    list(recorder.ladder.windows())
+    list(recorder.ladder.windows(3))
 
     for now in arrivals + 7200:
         recorder.add(now, now)
@@ -176,10 +188,10 @@ def test_a_window_is_the_readers_own():
     """Later events do not change a window that was read, nor the reader the ladder."""
     recorder = Recorder(Timing())
     recorder.add(START, START)
-    first, *_ = recorder.ladder.windows()
+    first, *_ = recorder.ladder.windows(3)
 
     recorder.add(START, START)
-    first.update(5, {}, np.empty((0, 0), np.float32))
+    first.update(rows(5))
 
     assert 6 == first.events
     assert 2 == recorder.events()

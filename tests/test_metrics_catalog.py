@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,44 +10,135 @@ import pytest
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
+from app.baseline.pinned import Progress
+from app.distribution import Distribution
+from app.drift import STATISTICS
+from app.drift.diagnosis import CAUSES, Suspect
+from app.drift.effects import Effects
+from app.drift.family import ALARMS
+from app.drift.same_input import SameInput
+from app.evaluate import BaselineView, Evaluation, SeriesView, WindowView
+from app.metrics import build
 from app.metrics.catalog import FAMILIES
 from app.metrics.reference import page
-from app.model import MAX_ERROR_TYPES, Reason
-from tests.exporter import Exporter
+from app.model import MAX_ERROR_TYPES, Reason, Score, SeriesKey, Timing, VectorFault
+from app.series import FRAME_SIGNALS
+from app.signals import SIGNALS
+from app.store import MemoryStore
+from tests.builders import KEY, events
+from tests.fakes import FakeClock
 
 SAMPLE_BUDGET = 350
+WINDOWS = ("5m", "1h", "24h")
+STABLE = SeriesKey("e5", "1", "1", "query")
+OF_THE_FRAME = {"novelty", "mahalanobis", "joint"}
+"""A peer has none of them: it is measured in the frame of its own baseline."""
+ALARMS_OF = {
+    "pinned": ALARMS,
+    "7d": [each for each in ALARMS if each.name != "same_input"],
+    "peer": [each for each in ALARMS if each.name not in OF_THE_FRAME | {"same_input"}],
+}
+"""What the evaluator reads against each baseline that there is by default, during a roll-out."""
 OWN = [family for family in FAMILIES if family.name.startswith("embedding_")]
-KEY = {"model": "e5", "model_version": "2", "tokenizer_version": "1", "kind": "query"}
 every_own = pytest.mark.parametrize("family", OWN, ids=lambda family: family.name)
+
+
+class Evaluations:
+    """A stand-in for the evaluator: the last evaluation, made by hand."""
+
+    def __init__(self, *views):
+        self.latest = Evaluation(1.0, 0.1, {view.key: view for view in views}, measured=3, measurable=4)
+
+
+def full_view():
+    """A series with all windows, signals, alarms and diagnostics, against every baseline of a roll-out."""
+    distribution = Distribution.of(np.linspace(0.1, 0.9, 500))
+    signals = dict.fromkeys((signal.name for signal in SIGNALS), distribution)
+    measured = dict.fromkeys(FRAME_SIGNALS, distribution)
+    same_input = SameInput(matches=40, changed=4, repeats=20, inconsistent=1, median_cosine=0.99)
+    windows = {
+        # The longest window keeps no distributions of what was measured in the frame.
+        name: WindowView(name, 500, 500, signals if name == "24h" else signals | measured, same_input)
+        for name in WINDOWS
+    }
+    scores = [
+        Score(window, baseline, each.signal, each.name, 0.5, 0.25)
+        for baseline, alarms in ALARMS_OF.items()
+        for window in WINDOWS
+        for each in alarms
+    ]
+    scores += [
+        Score("1h", "pinned", signal, each.name, 0.5, None) for signal in signals | measured for each in STATISTICS
+    ]
+    scores += [
+        Score("1h", "pinned", "embedding", statistic, 0.5, None)
+        for statistic in ("mmd", "energy_distance", "sliced_wasserstein")
+    ]
+    places = [(window, baseline) for baseline in ALARMS_OF for window in WINDOWS]
+    return SeriesView(
+        KEY,
+        windows,
+        (
+            BaselineView("pinned", "final", "learned", "c0ffee", 2000, signals, 1.0, Progress(2000, 2000, 1.0, 1.0)),
+            BaselineView("7d", "final", "trailing", None, 7000, signals, covered_seconds=600_000.0),
+            BaselineView("peer", "final", "peer", None, 9000, signals, peer=STABLE),
+        ),
+        tuple(scores),
+        effects={place: effects(of_frame=place[1] != "peer") for place in places},
+        similarity_kl=dict.fromkeys(places, 0.125),
+        suspects={name: (Suspect("new_topics", "new topics", "because"),) for name in ALARMS_OF},
+    )
+
+
+def effects(*, of_frame=True):
+    """Effects of every kind."""
+    share = 0.25 if of_frame else None
+    return Effects(
+        changed_share=share,
+        changed_share_lower_bound=share,
+        mean_displacement=0.5,
+        variance_log_ratio=-0.5,
+        norm_change_ratio=0.125,
+        ood_excess_ratio=share,
+        centroid_cosine=0.75,
+        invalid_share=0.0,
+        same_input_cosine=0.99,
+        same_input_changed_ratio=0.1,
+        same_input_matches=40,
+        same_input_inconsistent_ratio=0.05,
+    )
+
+
+class Maximal:
+    """An exporter with one series that has all there is: error types, faults, limits, and the full view."""
+
+    def __init__(self):
+        clock = FakeClock()
+        store = MemoryStore(Timing(), max_series=8, max_state_bytes=10**9, seed=7)
+        faults = [None, VectorFault.ZERO, VectorFault.NON_FINITE]
+        vectors, scores = [[3.0, 4.0], None, None], [[0.75, 0.5]] * 3
+        now = [clock.now()] * 3
+        store.append(events(now, vectors=vectors, scores=scores, faults=faults, latencies=0.5), clock.now())
+        store.find(KEY).set_poor_match_limit(0.5)
+        errors = [f"type {number}" for number in range(2 * MAX_ERROR_TYPES)]
+        store.append(events([clock.now()] * len(errors), errors=errors), clock.now())
+        self.metrics = build(store, Evaluations(full_view()), clock, min_window_events=200)
+        self.metrics.own.observe_request("/v1/events", 202, 0.004)
+        self.scrape()
+
+    def scrape(self, accept=None):
+        return self.metrics.exposition.render(accept, None, []).body.decode()
 
 
 @pytest.fixture(scope="module")
 def maximal():
-    """An exporter with one series that has all there is: windows, signals, statistics, error types, faults, limits."""
-    exporter = Exporter()
-    rng = np.random.default_rng(7)
-    for _ in range(25):
-        exporter.send([query(rng) for _ in range(120)])
-        exporter.clock.advance(3600)
-    exporter.tick()
-    exporter.send([query(rng) for _ in range(250)])
-    exporter.tick()
-    exporter.send([KEY | {"error": f"type {number}"} for number in range(2 * MAX_ERROR_TYPES)])
-    exporter.send([KEY | {"embedding": [0] * 4}, KEY | {"embedding": [1] * 3}, KEY | {"embedding": [None] * 4}])
-    exporter.send([KEY | {"scores": [], "result_count": 0}])
-    exporter.metrics.own.observe_request("/v1/events", 202, 0.004)
-    exporter.scrape()
-    return exporter
+    return Maximal()
 
 
-def query(rng):
-    """A query with all that an event may carry."""
-    return KEY | {
-        "embedding": rng.normal(size=4).tolist(),
-        "scores": sorted(rng.beta(8, 4, size=5).tolist(), reverse=True),
-        "latency_seconds": float(rng.gamma(2, 0.02)),
-        "sample_rate": 0.5,
-    }
+def samples_of_series(text):
+    """How many samples each family has of the series."""
+    names = [line.partition("{")[0] for line in text.splitlines() if 'model="e5"' in line]
+    return Counter(re.sub("_(bucket|sum|count)$", "", name) for name in names)
 
 
 def samples_by_family(text):
@@ -78,12 +170,22 @@ def test_what_stands_in_the_catalogue_can_be_exported(maximal):
 
 
 def test_a_full_series_stays_within_its_budget(maximal):
-    """All windows, signals, statistics and error types of one series make at most 350 samples."""
-    lines = [line for line in maximal.scrape().splitlines() if 'model="e5"' in line]
+    """All windows, signals, statistics, baselines and error types of one series make at most 350 samples."""
+    found = samples_of_series(maximal.scrape())
 
-    assert sum("embedding_failed_queries_total" in line for line in lines) == MAX_ERROR_TYPES
-    assert sum("embedding_drift_score{" in line for line in lines) == 3 * 4 * 6
-    assert len(lines) <= SAMPLE_BUDGET
+    assert {
+        "embedding_failed_queries_total": MAX_ERROR_TYPES,
+        "embedding_drift_score": 3 * (9 + 8 + 5),
+        "embedding_drift_statistic": 9 + 3 + 2 * 6 + 4 * 3,
+        "embedding_window_events": 3 * 5 + 2 * 2,
+        "embedding_similarity_kl_nats": 3 + 2,
+        "embedding_changed_share": 3 + 1,
+        "embedding_mean_displacement": 3 + 2,
+        "embedding_same_input_matches": 3,
+        "embedding_drift_suspect": len(CAUSES),
+        "embedding_baseline_info": 3,
+    }.items() <= found.items()
+    assert found.total() <= SAMPLE_BUDGET
 
 
 def test_openmetrics_has_the_same_families(maximal):
@@ -166,7 +268,8 @@ def test_quantiles_warn_against_averaging(family):
 
 def test_every_reason_is_there_from_the_start():
     """Before anything went wrong each reason reads 0: a rate needs a first value."""
-    text = Exporter().scrape()
+    store = MemoryStore(Timing(), max_series=8, max_state_bytes=10**9, seed=7)
+    text = build(store, Evaluations(), FakeClock(), 200).exposition.render(None, None, []).body.decode()
 
     for reason in Reason:
         assert f'embedding_event_failures_total{{reason="{reason}"}} 0.0\n' in text

@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import threading
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,20 @@ from prometheus_client import CollectorRegistry, generate_latest, parser
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from app.baseline import PinnedBaseline
 from app.baseline.pinned import Progress
 from app.decode.labels import clean_label
 from app.distribution import Distribution
+from app.drift.diagnosis import CAUSES, Suspect
+from app.drift.effects import Effects
+from app.drift.same_input import SameInput
 from app.evaluate import BaselineView, Evaluation, SeriesView, WindowView
-from app.metrics import Exposition, OwnMetrics, encode
+from app.metrics import Exposition, OwnMetrics, build, encode
 from app.metrics.collector import ExporterCollector
 from app.metrics.family import Family
 from app.model import FOLDED, Ignored, Reason, Score, SeriesKey, Timing
 from app.series import Totals
 from app.store import MemoryStore, StoreCounts
 from tests.builders import events
-from tests.exporter import Exporter
 from tests.fakes import FakeClock
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -43,6 +45,8 @@ PROMETHEUS_3 = (
 )
 """With native histograms on: what nobody here writes comes first."""
 START = 1_800_000_000.0
+NOT_AGAINST = ("invalid", "same_input")
+"""Effects that have no family by window and baseline: counters tell the one, families by window the other."""
 QUERIES = SeriesKey("e5", "2", "1", "query")
 DOCUMENTS = SeriesKey('a "quoted" \\ Größe', "", "", "document")
 
@@ -51,7 +55,8 @@ class Evaluations:
     """A stand-in for the evaluator: the last evaluation, made by hand."""
 
     def __init__(self, *views):
-        self.latest = Evaluation(START + 10, 0.125, {view.key: view for view in views}) if views else Evaluation()
+        series = {view.key: view for view in views}
+        self.latest = Evaluation(START + 10, 0.125, series, measured=3, measurable=4) if views else Evaluation()
 
 
 class Counted:
@@ -77,42 +82,65 @@ def exposition(store, evaluations=None, own=None, min_window_events=3):
 
 
 def view_of_queries():
-    """A series with a baseline and all its scores; all numbers exact in binary, so that their sums are, too."""
+    """A series with three baselines and scores of each; all numbers exact in binary, so that their sums are, too."""
     distribution = Distribution.of([0.25, 0.5, 0.5, 1.0])
-    baseline = PinnedBaseline(
-        id="00c0ffee00c0ffee",
-        key=QUERIES,
-        state="provisional",
-        origin="window",
-        created=START,
-        seconds=3600.0,
-        events=2000,
-        similarity_metric=None,
-        signals={},
-        limits={},
-        sample=None,
-    )
+    nothing, some = SameInput(), SameInput(matches=8, changed=2, repeats=4, inconsistent=1, median_cosine=0.9375)
+    signals = {"norm": distribution, "top1_similarity": distribution}
     windows = {
-        "5m": WindowView("5m", 2, {"norm": Distribution.of([1.0, 2.0])}),
-        "1h": WindowView("1h", 4, {"norm": distribution, "top1_similarity": distribution}),
+        "5m": WindowView("5m", 2, 2, {"norm": Distribution.of([1.0, 2.0])}, nothing),
+        "1h": WindowView("1h", 4, 3, signals | {"novelty": distribution, "pc1": distribution}, some),
     }
     scores = (
-        Score("5m", "pinned", "norm", "wasserstein", 0.5, 0.25),
-        Score("1h", "pinned", "norm", "wasserstein", 0.5, None),
-        Score("1h", "pinned", "top1_similarity", "kl", 0.125, 0.5),
+        Score("5m", "pinned", "norm", "norm", 0.5, 0.25),
+        Score("1h", "pinned", "norm", "norm", 0.5, 0.25),
+        Score("1h", "7d", "embedding", "mean_shift", -0.5, 0.25),
+        Score("1h", "peer", "top1_similarity", "top1", 0.5, 1.0),
+        Score("1h", "pinned", "top1_similarity", "kl", 0.125, None),
+        Score("1h", "pinned", "pc1", "psi", 0.125, None),
+        Score("1h", "pinned", "pc1", "ks", 0.125, None),
+        Score("1h", "pinned", "embedding", "mmd", 0.125, None),
     )
-    progress = Progress(2000, 2000, 3600.0, 86400.0)
-    return SeriesView(QUERIES, windows, (BaselineView("pinned", "provisional", baseline, progress),), scores)
+    return SeriesView(
+        QUERIES,
+        windows,
+        (
+            BaselineView("pinned", "provisional", "window", "00c0ffee00c0ffee", 2000, signals, START, PROGRESS),
+            BaselineView("7d", "provisional", "trailing", None, 500, signals, covered_seconds=172_800.0),
+            BaselineView("peer", "final", "peer", None, 250, signals, peer=SeriesKey("e5", "1", "0", "query")),
+        ),
+        scores,
+        effects={("5m", "pinned"): UNKNOWN, ("1h", "pinned"): CHANGED, ("1h", "7d"): CHANGED, ("5m", "7d"): CHANGED},
+        similarity_kl={("1h", "pinned"): 0.125, ("1h", "peer"): 0.25, ("5m", "peer"): 0.25},
+        suspects={"pinned": (Suspect("new_topics", "new topics", "because"),), "7d": ()},
+    )
 
 
 def view_of_documents():
     """A series that is being learned."""
     return SeriesView(
         DOCUMENTS,
-        {"5m": WindowView("5m", 0, {})},
-        (BaselineView("pinned", "learning", None, Progress(7, 2000, 60.0, 86400.0)),),
+        {"5m": WindowView("5m", 0, 0, {}, SameInput(repeats=1))},
+        (BaselineView("pinned", "learning", "learned", None, 7, {}, progress=PROGRESS),),
         (),
     )
+
+
+PROGRESS = Progress(7, 2000, 60.0, 86400.0)
+UNKNOWN = Effects(None, None, None, None, None, None, None, 0.0, None, None, 0, None)
+CHANGED = Effects(
+    changed_share=0.5,
+    changed_share_lower_bound=0.25,
+    mean_displacement=1.5,
+    variance_log_ratio=-0.25,
+    norm_change_ratio=-0.125,
+    ood_excess_ratio=0.375,
+    centroid_cosine=0.75,
+    invalid_share=0.0,
+    same_input_cosine=0.9375,
+    same_input_changed_ratio=0.25,
+    same_input_matches=8,
+    same_input_inconsistent_ratio=0.25,
+)
 
 
 @pytest.fixture
@@ -188,10 +216,11 @@ def test_a_name_of_nobody_gives_an_empty_page(golden_exposition):
 
 def test_every_family_can_be_picked_by_name():
     """The client library's own collectors too, which do not describe themselves."""
-    exporter = Exporter()
+    store = MemoryStore(Timing(), max_series=2, max_state_bytes=10**9, seed=7)
+    scrapes = build(store, Evaluations(), FakeClock(START), min_window_events=3).exposition
 
     for name in ("process_cpu_seconds_total", "python_info", "embedding_exporter_series_limit"):
-        assert f"# TYPE {name} " in exporter.scrape(names=[name])
+        assert f"# TYPE {name} " in scrapes.render(None, None, [name]).body.decode()
 
 
 @pytest.mark.parametrize(
@@ -261,14 +290,126 @@ def test_the_order_of_arrival_does_not_matter():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_number_is_not_there(value):
-    """A statistic that is NaN or infinite has no sample: NaN would never alarm, infinity always."""
+    """A value that is NaN or infinite has no sample: NaN would never alarm, infinity always."""
     scores = (Score("1h", "pinned", "norm", "ks", value, 0.5), Score("1h", "pinned", "norm", "psi", 0.25, 0.5))
-    view = SeriesView(QUERIES, {}, (), scores)
+    same_input = SameInput(matches=1, median_cosine=value)
+    view = SeriesView(
+        QUERIES,
+        {"1h": WindowView("1h", 1, 1, {}, same_input)},
+        (),
+        scores,
+        effects={("1h", "pinned"): replace(CHANGED, mean_displacement=value)},
+        similarity_kl={("1h", "pinned"): value},
+    )
 
     body = exposition(Counted(), Evaluations(view)).render(None, None, []).body.decode()
 
     assert 'statistic="ks"' not in body
     assert 'statistic="psi"} 0.5\n' in body
+    assert not re.search("^embedding_(mean_displacement|similarity_kl|same_input_cosine)", body, re.MULTILINE)
+    assert "embedding_changed_share{" in body
+
+
+def scraped(view, family):
+    """The labels beside those of the series, and the value, of each sample that one family has of a view."""
+    body = exposition(Counted(), Evaluations(view)).render(None, None, [f"embedding_{family}"]).body.decode()
+    return {
+        tuple(value for label, value in sample.labels.items() if label not in SeriesKey._fields): sample.value
+        for each in families(parser, body)
+        for sample in each.samples
+    }
+
+
+def test_a_diagnostic_has_no_score():
+    """What has no limit is exported raw, and never as a share of a limit."""
+    view = view_of_queries()
+
+    assert {each[2:] for each in scraped(view, "drift_score")} == {
+        ("norm", "norm"),
+        ("embedding", "mean_shift"),
+        ("top1_similarity", "top1"),
+    }
+    assert ("1h", "pinned", "embedding", "mmd") in scraped(view, "drift_statistic")
+
+
+def test_raw_statistics_are_of_one_window_and_the_own_baseline():
+    """Of signals that alarm all of them, of others three: a series has a budget of samples."""
+    raw = scraped(view_of_queries(), "drift_statistic")
+
+    assert raw == {
+        ("1h", "pinned", "norm", "norm"): 0.5,
+        ("1h", "pinned", "top1_similarity", "kl"): 0.125,
+        ("1h", "pinned", "pc1", "ks"): 0.125,
+        ("1h", "pinned", "embedding", "mmd"): 0.125,
+    }
+
+
+@pytest.mark.parametrize(("own", "windows"), [("pinned", {"5m", "1h"}), ("uploaded", {"5m", "1h"}), ("30d", {"1h"})])
+def test_effects_are_of_every_window_against_the_own_baseline_alone(own, windows):
+    """Against another one they are of one window, and so is the KL of similarities."""
+    places = [("5m", own), ("1h", own)]
+    view = replace(
+        view_of_queries(), effects=dict.fromkeys(places, CHANGED), similarity_kl=dict.fromkeys(places, 0.125)
+    )
+
+    for family in ("centroid_cosine", "similarity_kl_nats"):
+        assert {(window, own) for window in windows} == scraped(view, family).keys()
+
+
+@pytest.mark.parametrize("effect", [each.name for each in fields(Effects) if not each.name.startswith(NOT_AGAINST)])
+def test_every_effect_has_its_family(effect):
+    """With the value that the evaluation found; absent where it found none."""
+    found = scraped(view_of_queries(), effect)
+
+    assert found == dict.fromkeys([("1h", "pinned"), ("1h", "7d")], getattr(CHANGED, effect))
+
+
+@pytest.mark.parametrize(
+    ("same_input", "families_of_it"),
+    [
+        (SameInput(), {}),
+        (SameInput(matches=1), {"cosine": 1.0, "changed_ratio": 0.0, "matches": 1}),
+        (SameInput(repeats=4, inconsistent=1), {"matches": 0, "inconsistent_ratio": 0.25}),
+        (
+            SameInput(matches=8, changed=2, repeats=4, median_cosine=0.75),
+            {"cosine": 0.75, "changed_ratio": 0.25, "matches": 8, "inconsistent_ratio": 0.0},
+        ),
+    ],
+)
+def test_same_input_is_silent_about_what_was_not_seen(same_input, families_of_it):
+    """No match has no cosine, no repeat no share of inconsistent ones; without either nobody sends inputs."""
+    view = replace(view_of_queries(), windows={"1h": WindowView("1h", 4, 4, {}, same_input)})
+
+    found = {
+        name: value
+        for name in ("cosine", "changed_ratio", "matches", "inconsistent_ratio")
+        for value in scraped(view, f"same_input_{name}").values()
+    }
+
+    assert found == families_of_it
+
+
+@pytest.mark.parametrize("own", ["pinned", "uploaded"])
+def test_every_cause_is_suspected_or_not(own):
+    """1 for those found, 0 for all others; of the own baseline alone, and of none that was not read."""
+    suspects = {own: (Suspect("collapsed", "collapsed", "because"),), "7d": ()}
+
+    found = scraped(replace(view_of_queries(), suspects=suspects), "drift_suspect")
+
+    assert found == {(own, cause.name): float(cause.name == "collapsed") for cause in CAUSES}
+    assert {} == scraped(replace(view_of_queries(), suspects={}), "drift_suspect")
+
+
+@pytest.mark.parametrize(("measured", "measurable", "ratio"), [(0, 0, None), (0, 4, 0.0), (3, 4, 0.75), (4, 4, 1.0)])
+def test_the_share_of_measured_vectors_is_told(measured, measurable, ratio):
+    """Work that is sampled says so; before there is any it says nothing."""
+    evaluations = Evaluations()
+    evaluations.latest = Evaluation(START, 0.125, measured=measured, measurable=measurable)
+
+    body = exposition(Counted(), evaluations).render(None, None, []).body.decode()
+
+    found = re.findall(r"^embedding_exporter_novelty_sampled_ratio (\S+)$", body, re.MULTILINE)
+    assert found == ([] if ratio is None else [str(ratio)])
 
 
 def test_quantiles_wait_for_enough_events():

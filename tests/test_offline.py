@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app import cli
 from app.compare import compare
 from app.drift.family import ALARMS
-from app.offline.vector_file import VectorFileError, read
+from app.vector_file import VectorFileError, read
 
 STATISTICS = [alarm.name for alarm in ALARMS]
 
@@ -202,9 +202,10 @@ def test_what_nobody_foresaw_is_not_called_drift(run, monkeypatch):
     [
         (
             {"vectors": np.ones((60, 4))},
-            r"no array named embedding; it has vectors; save it as np.savez\(file, embedding",
+            r"no array named embedding; save it as np.savez\(file, embedding",
         ),
-        ({}, "it has no array at all"),
+        ({}, "no array named embedding"),
+        ({"embedding": np.ones((60, 4)), "model": np.array(["e5"])}, "model must be one text"),
         ({"embedding": np.ones(60)}, r"embedding has the shape \(60,\); needed is \(n, d\)"),
         ({"embedding": np.ones((0, 4))}, r"needed is \(n, d\)"),
         ({"embedding": np.full((60, 4), "x")}, "embedding must hold real numbers, it holds str"),

@@ -8,23 +8,27 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.baseline import Pinned, to_bytes
+from app.baseline import to_bytes
+from app.decode.inputs import hashed
 from app.metrics.catalog import FAMILIES
 from app.model import SeriesKey, Timing
 from app.series import Series
 from tests.builders import traffic
+from tests.service import service
 
 DEADLINE_SECONDS = 30.0
 """For the slowest machine; usually all is there after three seconds."""
 
 KEY = SeriesKey("e5", "2", "1", "query")
 DAY = 86400.0
+INPUTS = [f"query {number}" for number in range(20)]
+"""What is asked: each of them again and again."""
 
 
 @dataclass
@@ -78,12 +82,24 @@ def start(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def baseline_file(tmp_path_factory):
+def secret_file(tmp_path_factory):
+    """What replicas hash inputs with, so that a baseline of one knows the inputs of another."""
+    path = tmp_path_factory.mktemp("secret") / "key"
+    path.write_text("a secret that replicas share")
+    return path
+
+
+@pytest.fixture(scope="module")
+def baseline_file(secret_file, tmp_path_factory):
     """A final baseline of the series, as another replica would export it: a day of traffic on a simulated clock."""
     rng = np.random.default_rng(7)
-    pinned, series = Pinned(Timing(), min_events=2000), Series(KEY, 0.0, Timing(), rng)
+    with service(input_hash_key_file=secret_file) as running:
+        pinned, input_key = running.services.pinned, running.services.limits.input_key
+    inputs, _ = hashed(INPUTS, None, input_key)
+    series = Series(KEY, 0.0, Timing(), rng)
     for now in np.arange(60.0, DAY + 660, 60):
-        series.append(traffic(rng, np.full(10, now), key=KEY), now)
+        batch = traffic(rng, np.full(10, now), key=KEY)
+        series.append(replace(batch, inputs=rng.choice(inputs, 10)), now)
     baseline = pinned.of(series, DAY + 600)
     assert baseline.state == "final"
     path = tmp_path_factory.mktemp("baseline") / "e5.npz"
@@ -92,18 +108,23 @@ def baseline_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exporter(start, baseline_file):
-    """The exporter as a user starts it, twenty times as fast, with a window's worth of queries of every kind."""
+def exporter(start, baseline_file, secret_file):
+    """The exporter as a user starts it, twenty times as fast, with a window's worth of queries of every kind.
+
+    They come twice: vectors are measured in the baseline's frame once the series has been evaluated.
+    """
     serve = [sys.executable, "-m", "app.cli", "serve", "--listen", "{address}", "--time-scale", "20"]
-    serve += ["--baseline", str(baseline_file)]
+    serve += ["--baseline", str(baseline_file), "--input-hash-key-file", str(secret_file)]
     process = start("exporter", serve, "/-/ready")
     rng = np.random.default_rng(7)
-    events = [query(rng) for _ in range(250)]
-    events += [{"error": "timeout"}, {"embedding": [0] * 8}, {"result_count": 0}]
-    body = json.dumps({"model": "e5", "model_version": "2", "tokenizer_version": "1", "events": events}).encode()
-    request = urllib.request.Request(process.url + "/v1/events", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as reply:
-        assert (202, len(events)) == (reply.status, json.load(reply)["accepted"])
+    for _ in range(2):
+        events = [query(rng) for _ in range(250)]
+        events += [{"error": "timeout"}, {"embedding": [0] * 8}, {"result_count": 0}]
+        body = json.dumps({"model": "e5", "model_version": "2", "tokenizer_version": "1", "events": events}).encode()
+        request = urllib.request.Request(process.url + "/v1/events", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            assert (202, len(events)) == (reply.status, json.load(reply)["accepted"])
+        process.until(lambda: "embedding_baseline_info{" in process.get("/metrics"))
     return process
 
 
@@ -112,6 +133,7 @@ def query(rng):
         "embedding": rng.normal(size=8).tolist(),
         "scores": sorted(rng.beta(8, 4, size=5).tolist(), reverse=True),
         "latency_seconds": float(rng.gamma(2, 0.02)),
+        "input_hash": str(rng.choice(INPUTS)),
     }
 
 
@@ -133,7 +155,7 @@ def scraped(start, exporter, prometheus, tmp_path_factory):
     ]
     process = start("prometheus-log", command, "/-/ready")
     # The last to come: one wants an evaluation, the other a scrape before.
-    latest = "embedding_drift_score", "embedding_poor_match_limit", "embedding_exporter_scrape_duration_seconds"
+    latest = "embedding_changed_share", "embedding_same_input_cosine", "embedding_exporter_scrape_duration_seconds"
     process.until(lambda: all(queried(process, name) for name in latest))
     return process
 

@@ -5,7 +5,7 @@ import pytest
 
 from app.model import Timing
 from app.series import Series
-from app.series.series import STAGED_EVENTS, STAGED_NUMBERS
+from app.series.series import STAGED_EVENTS, STAGED_NUMBERS, WINDOW_SAMPLE_ROWS
 from tests.builders import KEY, events, traffic
 from tests.fakes import FakeClock
 
@@ -108,14 +108,14 @@ def test_the_sample_of_a_window_survives_a_clock_set_back(series, clock, step_ba
     series.append(traffic(rng, [clock.now()] * 200), clock.now())
     clock.advance(-step_back)
 
-    for _ in range(60):
+    for _ in range(400):
         clock.advance(60)
-        series.append(traffic(rng, [clock.now()] * 30), clock.now())
+        series.append(traffic(rng, [clock.now()] * 10), clock.now())
 
-    recent = series.window_material("5m", clock.now()).sample
-    # The window has 150 to 180 events of the 2,000 since then: one block without end would leave a dozen of them.
-    assert len(recent) >= 60
-    assert recent.times.min() >= clock.now() - 300
+    recent = series.sample("1h", clock.now())
+    # The window has 600 of the 4,000 events since then: one block without end would leave 20 of its 128 rows.
+    assert len(recent) >= 50
+    assert recent.times.min() >= clock.now() - 3600
 
 
 def test_the_sample_of_a_window_is_of_its_time(series, clock):
@@ -124,10 +124,10 @@ def test_the_sample_of_a_window_is_of_its_time(series, clock):
     for _ in range(100):
         series.append(traffic(rng, np.full(20, clock.advance(60))), clock.now())
 
-    for name, seconds in Timing().windows.items():
+    assert series.sample("5m", clock.now()) is None
+    for name in WINDOW_SAMPLE_ROWS:
         sample = series.window_material(name, clock.now()).sample
-        ages = clock.now() - sample.times
-        reach = min(seconds, 6000)
+        ages, seconds = clock.now() - sample.times, Timing().windows[name]
         assert ages.max() <= seconds
         assert len(sample) >= 50
-        assert np.histogram(ages, bins=4, range=(0, reach))[0].min() > 0
+        assert np.histogram(ages, bins=4, range=(0, min(seconds, 6000)))[0].min() > 0

@@ -242,7 +242,7 @@ def test_strangers_change_nothing_of_a_known_series(kind):
         series = store.find(KEY)
         (totals,) = [each for each in store.totals(now) if each.key == KEY]
         windows = series.windows(now)
-        seen = [totals.events, totals.vectors, totals.buckets["norm"].cumulative.tolist(), series.learned_events()]
+        seen = [totals.events, totals.vectors, totals.buckets["norm"].cumulative.tolist(), series.learned().events]
         for window in windows.values():
             seen += [window.pane.events, window.pane.vectors.total.tolist()]
             # Few enough events in the first window that its sketch is exact.

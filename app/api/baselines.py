@@ -1,6 +1,8 @@
-"""GET, POST and DELETE /v1/baselines: list, pin, export and unpin."""
+"""GET, POST and DELETE /v1/baselines: list, pin, upload, export and unpin."""
 
 from __future__ import annotations
+
+from typing import Any, Final
 
 import msgspec
 from fastapi import Request, Response
@@ -9,10 +11,22 @@ from fastapi.concurrency import run_in_threadpool
 from app.api.body import BodyRefused, media_type
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
-from app.baseline import BaselineExists, NotEnoughEvents, PinnedBaseline, to_bytes
+from app.baseline import (
+    BaselineExists,
+    BaselineFileError,
+    NotEnoughEvents,
+    PinnedBaseline,
+    Reader,
+    to_bytes,
+)
 from app.model import Kind, SeriesKey
+from app.vector_file import SERIES, TooLargeError, UnreadableError, refuse_inflated
 
 MAX_PIN_BYTES = 64 * 1024
+MAX_UPLOAD_BYTES = 256 * 1024 * 1024
+
+JSON: Final = "application/json"
+FILE: Final = "application/octet-stream"
 
 
 class PinRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,35 +40,107 @@ class PinRequest(msgspec.Struct, forbid_unknown_fields=True):
     replace: bool = False
 
 
-PIN_SCHEMA = {
+BASELINE_BODY: Final[dict[str, Any]] = {
     "required": True,
-    "content": {"application/json": {"schema": msgspec.json.schema(PinRequest)["$defs"]["PinRequest"]}},
+    "description": "A window to pin; or a file: vectors as .npy or .npz, or a baseline as it was exported.",
+    "content": {JSON: {"schema": msgspec.json.schema(PinRequest)["$defs"]["PinRequest"]}, FILE: {}},
 }
+
+UPLOAD_PARAMETERS: Final[list[dict[str, Any]]] = [
+    {
+        "name": name,
+        "in": "query",
+        "schema": {"type": "boolean"} if name == "replace" else {"type": "string"},
+        "description": f"Of a file: {text}",
+    }
+    for name, text in {
+        "model": "whose vectors they are; required unless the file says it.",
+        "model_version": "whose vectors they are.",
+        "tokenizer_version": "whose vectors they are.",
+        "kind": "query (default) or document.",
+        "replace": "whether a final baseline may be replaced.",
+    }.items()
+]
 
 
 async def get_baselines(request: Request) -> Response:
-    """List the pinned baselines, those of departed series too."""
+    """List the baselines that stay, those of departed series too."""
     services: Services = request.app.state.services
     # In a thread, as all that asks for baselines: it waits while one is being made, which takes some hundred ms.
     return json_reply({"baselines": await run_in_threadpool(_all_told, services)})
 
 
 async def post_baselines(request: Request) -> Response:
-    """Pin a window of a series as its baseline: 201. A final one is replaced only with `"replace": true`: else 409."""
+    """Make a baseline of a window (JSON), of a sample of vectors or of an exported baseline (a file): 201.
+
+    A final one is replaced only with `replace`: else 409.
+    """
     services: Services = request.app.state.services
-    if media_type(request) != "application/json":
-        # Also what keeps other people's pages from pinning: a browser may send text elsewhere unasked, but not JSON.
-        return error_reply(415, "unsupported content type; send application/json")
+    take = {JSON: _post_window, FILE: _post_file}.get(media_type(request))
+    if take is None:
+        # Also what keeps other people's pages from pinning: a browser may send text elsewhere unasked, but neither.
+        return error_reply(415, f"unsupported content type; send {JSON} to pin a window, {FILE} to upload a file")
     try:
-        body = await services.bodies.read(request, MAX_PIN_BYTES)
+        return await take(request, services)
     except BodyRefused as refused:
         return error_reply(refused.status_code, refused.message, {"Connection": "close"})
+
+
+async def _post_window(request: Request, services: Services) -> Response:
+    body = await services.bodies.read(request, MAX_PIN_BYTES)
     try:
         wanted = msgspec.json.decode(body, type=PinRequest)
     except (msgspec.DecodeError, UnicodeDecodeError):
         fields = ", ".join(PinRequest.__struct_fields__)
         return error_reply(400, f"the body must be a JSON object with model, and maybe others of: {fields}")
     return await run_in_threadpool(_pin, services, wanted)
+
+
+async def _post_file(request: Request, services: Services) -> Response:
+    named = dict(request.query_params)
+    replace = named.pop("replace", "false")
+    if not named.keys() <= set(SERIES) or replace not in {"true", "false"}:
+        return error_reply(400, f"query parameters are {', '.join(SERIES)}, and replace: true or false")
+    if services.uploading.locked():
+        headers = {"Connection": "close", "Retry-After": "5"}
+        return error_reply(503, "another file is being taken: try again in some seconds", headers)
+    async with services.uploading:
+        chunks = await services.uploads.chunks(request, MAX_UPLOAD_BYTES)
+        return await run_in_threadpool(_upload, services, chunks, named, replace == "true")
+
+
+def _upload(services: Services, chunks: list[bytes], named: dict[str, str], replace: bool) -> Response:  # noqa: FBT001
+    limits = services.limits
+    reader = Reader(limits.input_key, limits.label_bytes, limits.dimension)
+    try:
+        data = b"".join(chunks)
+        chunks.clear()
+        refuse_inflated(data, MAX_UPLOAD_BYTES)
+        baseline = reader.baseline(data, named, services.clock.now())
+    except (ValueError, MemoryError) as error:
+        return error_reply(_status(error), str(error) or "too large for this machine: a sample of its rows will do")
+    return _adopt(services, baseline, replace)
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, TooLargeError | MemoryError):
+        return 413
+    return 400 if isinstance(error, BaselineFileError | UnreadableError) else 422
+
+
+def _adopt(services: Services, baseline: PinnedBaseline, replace: bool) -> Response:  # noqa: FBT001
+    series, frame = services.store.find(baseline.key), baseline.content.frame
+    if series is not None and frame is not None and series.dimension not in {None, frame.dimension}:
+        message = f"the series has vectors of {series.dimension} dimensions, the file of {frame.dimension}"
+        return error_reply(422, message)
+    most = services.store.counts().series_limit
+    if services.pinned.find(baseline.key) is None and len(services.pinned.all()) >= most:
+        return error_reply(409, f"there are as many baselines as series may be ({most}): unpin one that is not needed")
+    try:
+        services.pinned.upload(baseline, replace=replace)
+    except BaselineExists:
+        return error_reply(409, "the series has a final baseline: send replace=true to replace it")
+    return json_reply(_told(baseline), 201)
 
 
 def _pin(services: Services, wanted: PinRequest) -> Response:
@@ -115,13 +201,14 @@ def _told(baseline: PinnedBaseline) -> dict[str, object]:
     return {
         "id": baseline.id,
         **baseline.key._asdict(),
-        "baseline": "pinned",
+        "baseline": baseline.name,
         "state": baseline.state,
         "origin": baseline.origin,
         "created": baseline.created,
         "seconds": baseline.seconds,
         "events": baseline.events,
-        "signals": {name: distribution.n for name, distribution in baseline.signals.items()},
-        "sampled_vectors": 0 if baseline.sample is None else len(baseline.sample),
+        "signals": {name: distribution.n for name, distribution in baseline.content.signals.items()},
+        "dimension": None if baseline.content.frame is None else baseline.content.frame.dimension,
+        "known_inputs": 0 if baseline.content.known is None else len(baseline.content.known.keys),
         "poor_match_limit": baseline.poor_match_limit,
     }

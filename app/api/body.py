@@ -37,6 +37,15 @@ class BodyReader:
         Raises:
             BodyRefused: with the status to answer.
         """
+        chunks = await self.chunks(request, limit_bytes)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def chunks(self, request: Request, limit_bytes: int) -> list[bytes]:
+        """The whole body in the pieces it came in: to join a large one takes so long that it is done beside the loop.
+
+        Raises:
+            BodyRefused: as for `read`.
+        """
         announced = header(request, b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
             raise _too_large(limit_bytes)
@@ -47,7 +56,7 @@ class BodyReader:
         if self._timer is None:
             self._timer = loop.call_later(self._timeout_seconds / 8, self._give_up, loop)
         try:
-            return await _whole(request, limit_bytes)
+            return await _received(request, limit_bytes)
         except asyncio.CancelledError:
             if task in self._since:
                 raise  # by somebody else: the server stops
@@ -66,7 +75,7 @@ class BodyReader:
         self._timer = loop.call_later(self._timeout_seconds / 8, self._give_up, loop) if self._since else None
 
 
-async def _whole(request: Request, limit_bytes: int) -> bytes:
+async def _received(request: Request, limit_bytes: int) -> list[bytes]:
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -81,7 +90,7 @@ async def _whole(request: Request, limit_bytes: int) -> bytes:
             raise _too_large(limit_bytes)
         chunks.append(chunk)
         more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return chunks
 
 
 def header(request: Request, name: bytes) -> str | None:
@@ -99,4 +108,4 @@ def media_type(request: Request) -> str:
 
 
 def _too_large(limit_bytes: int) -> BodyRefused:
-    return BodyRefused(413, Reason.TOO_LARGE, f"the body may have {limit_bytes} bytes at most: send smaller batches")
+    return BodyRefused(413, Reason.TOO_LARGE, f"the body may have {limit_bytes} bytes at most: send less at a time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 from fastapi import Request, Response
@@ -11,16 +12,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 
 from app import __version__
-from app.api.pictures import histogram
+from app.api.pictures import histogram, scatter
 from app.api.services import Services
-from app.api.summary import highest_score
+from app.api.summary import diagnosis, height, highest_score
 from app.evaluate import BaselineView, SeriesView
 from app.model import Score
 from app.series import Totals
 
-PICTURED = ("top1_similarity", "norm")
+PICTURED = ("pc1", "norm", "top1_similarity")
 PICTURED_WINDOW = "1h"
-OVER_TOLD = 6
+OVER_TOLD = 8
 
 # Every label on the page came from a client: autoescape is what keeps it text.
 _templates = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -40,7 +41,7 @@ def _render(services: Services) -> str:
     counts = services.store.counts()
     return _page.render(
         version=__version__,
-        cards=sorted(cards, key=lambda card: -float(str(card["order"]))),
+        cards=sorted(cards, key=lambda card: card["order"], reverse=True),
         counts=counts,
         time_scale=services.time_scale,
         evaluated=None if evaluation.at == 0 else datetime.fromtimestamp(evaluation.at, UTC),
@@ -48,7 +49,7 @@ def _render(services: Services) -> str:
     )
 
 
-def _card(services: Services, totals: Totals, view: SeriesView | None, now: float) -> dict[str, object]:
+def _card(services: Services, totals: Totals, view: SeriesView | None, now: float) -> dict[str, Any]:
     worst = highest_score(view)
     baseline = None if view is None else view.baselines[0]
     return {
@@ -57,14 +58,23 @@ def _card(services: Services, totals: Totals, view: SeriesView | None, now: floa
         "failed": totals.failed_queries.total(),
         "invalid": totals.invalid_vectors.total(),
         "age_seconds": max(0.0, now - totals.last_event),
+        "diagnoses": {} if view is None else _diagnoses(view),
         "windows": [] if view is None else _windows(view, services.min_window_events),
         "baseline": baseline,
+        "others": [] if view is None else view.baselines[1:],
         "learning": None if baseline is None else _learning(baseline),
         "worst_score": None if worst is None else worst.score,
         "over": [] if view is None else _over(view),
-        "pictures": [] if view is None else _pictures(view, baseline),
-        "order": -1.0 if worst is None or worst.score is None else worst.score,
+        "pictures": [] if view is None else _pictures(view),
+        "order": height(worst),
     }
+
+
+def _diagnoses(view: SeriesView) -> dict[str, str]:
+    """What probably happened, by baseline; of those that say the same the first."""
+    lines = {name: diagnosis(suspects) for name, suspects in view.suspects.items()}
+    first = {line: name for name, line in reversed(lines.items()) if line is not None}
+    return {name: line for line, name in reversed(first.items())}
 
 
 def _windows(view: SeriesView, needed: int) -> list[dict[str, object]]:
@@ -85,8 +95,10 @@ def _windows(view: SeriesView, needed: int) -> list[dict[str, object]]:
     return rows
 
 
-def _learning(baseline: BaselineView) -> dict[str, float]:
+def _learning(baseline: BaselineView) -> dict[str, float] | None:
     progress = baseline.progress
+    if progress is None or baseline.origin != "learned" or baseline.state == "final":
+        return None
     return {
         "events": progress.events,
         "events_needed": progress.events_needed,
@@ -95,21 +107,16 @@ def _learning(baseline: BaselineView) -> dict[str, float]:
 
 
 def _over(view: SeriesView) -> list[Score]:
-    """The highest scores over 1, each statistic of each signal once: what drifts shows in all windows in the end."""
+    """The highest scores over 1, each statistic against each baseline once: in the end all windows show a drift."""
     over = [score for score in view.scores if score.score is not None and score.score > 1]
-    highest = {(score.signal, score.statistic): score for score in sorted(over, key=_height)}
-    return sorted(highest.values(), key=_height, reverse=True)[:OVER_TOLD]
+    highest = {(score.statistic, score.baseline): score for score in sorted(over, key=height)}
+    return sorted(highest.values(), key=height, reverse=True)[:OVER_TOLD]
 
 
-def _height(score: Score) -> float:
-    return score.score or 0.0
-
-
-def _pictures(view: SeriesView, baseline: BaselineView | None) -> list[str]:
-    pinned = None if baseline is None else baseline.pinned
-    current = view.windows[PICTURED_WINDOW].signals
-    drawn = [
-        histogram(signal, current.get(signal), None if pinned is None else pinned.signals.get(signal))
-        for signal in PICTURED
-    ]
-    return [picture for picture in drawn if picture]
+def _pictures(view: SeriesView) -> list[str]:
+    """Where the vectors lie first, then the distributions of single numbers."""
+    picture = view.picture
+    current, baseline = view.windows[PICTURED_WINDOW].signals, view.baselines[0].signals
+    drawn = [] if picture is None else [scatter(picture.window, picture.current, picture.baseline)]
+    drawn += [histogram(signal, current.get(signal), baseline.get(signal)) for signal in PICTURED]
+    return [each for each in drawn if each]

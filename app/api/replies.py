@@ -81,9 +81,10 @@ EVENT_REPLIES: Final[dict[int, Reply]] = {
 PIN_REPLIES: Final[dict[int, Reply]] = {
     201: json_body("Pinned."),
     404: refusal("No such series."),
-    409: refusal("The series has a final baseline and `replace` is not true."),
-    422: refusal("No such window, or too few events in it."),
+    409: refusal("The series has a final baseline and `replace` is not true; or there are too many baselines."),
+    422: refusal("No such window, or too few events in it; or a file of which no baseline can be made."),
     **BODY_REFUSALS,
+    503: refusal("The exporter is stopping, or takes another file: try again after `Retry-After`."),
 }
 
 UNKNOWN_BASELINE: Final[dict[int, Reply]] = {404: refusal("No such baseline.")}

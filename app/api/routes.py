@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
-from app.api.baselines import PIN_SCHEMA, delete_baseline, get_baseline, get_baselines, post_baselines
+from app.api.baselines import (
+    BASELINE_BODY,
+    UPLOAD_PARAMETERS,
+    delete_baseline,
+    get_baseline,
+    get_baselines,
+    post_baselines,
+)
 from app.api.events import post_events
 from app.api.health import get_healthy, get_ready
 from app.api.landing import get_landing
@@ -55,8 +62,15 @@ ROUTES = (
     _Route("POST", "/v1/events", post_events, "events", EVENT_REPLIES, {"requestBody": events_request_body()}),
     _Route("GET", "/metrics", get_metrics, "scrape", {200: text("A scrape.")}, {"parameters": [NAME_FILTER]}),
     _Route("GET", "/v1/series", get_series, "series", {200: json_body("The series.")}),
-    _Route("GET", "/v1/baselines", get_baselines, "baselines", {200: json_body("The pinned baselines.")}),
-    _Route("POST", "/v1/baselines", post_baselines, "baselines", PIN_REPLIES, {"requestBody": PIN_SCHEMA}),
+    _Route("GET", "/v1/baselines", get_baselines, "baselines", {200: json_body("The baselines, but those that move.")}),
+    _Route(
+        "POST",
+        "/v1/baselines",
+        post_baselines,
+        "baselines",
+        PIN_REPLIES,
+        {"requestBody": BASELINE_BODY, "parameters": UPLOAD_PARAMETERS},
+    ),
     _Route(
         "GET",
         "/v1/baselines/{baseline_id}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from app.api.body import BodyReader
 from app.baseline import Pinned
@@ -11,6 +12,9 @@ from app.evaluate import Evaluator
 from app.metrics import Metrics
 from app.model import Clock, Timing
 from app.store import SeriesStore
+
+UPLOAD_SECONDS = 120.0
+"""For a file of a baseline to arrive."""
 
 
 @dataclass(slots=True)
@@ -28,5 +32,8 @@ class Services:
     bodies: BodyReader
     min_window_events: int
     time_scale: float
+    uploads: BodyReader = field(default_factory=lambda: BodyReader(UPLOAD_SECONDS))
+    uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a file is taken: each may need some hundred MiB."""
     ready: bool = False
     """Whether intake is open: from the end of the start to the beginning of the stop."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from app.api.services import Services
-from app.evaluate import SeriesView
+from app.drift.diagnosis import Suspect
+from app.evaluate import BaselineView, SeriesView, WindowView
 from app.model import Score
 from app.series import Totals
 
@@ -16,13 +17,15 @@ def summaries(services: Services) -> list[dict[str, object]]:
     """One entry a series, the one with the highest score first; counts are live, scores of the last evaluation."""
     evaluation = services.evaluator.latest
     entries = [
-        summary(totals, evaluation.series.get(totals.key)) for totals in services.store.totals(services.clock.now())
+        (summary(totals, view), height(highest_score(view)))
+        for totals in services.store.totals(services.clock.now())
+        for view in [evaluation.series.get(totals.key)]
     ]
-    return sorted(entries, key=_highest, reverse=True)
+    return [entry for entry, _ in sorted(entries, key=lambda pair: pair[1], reverse=True)]
 
 
 def summary(totals: Totals, view: SeriesView | None) -> dict[str, object]:
-    """One series; null is what is not known, and windows, baselines and scores come with the first evaluation."""
+    """One series; null is what is not known, and what an evaluation finds comes with the first one."""
     entry: dict[str, object] = {
         "id": totals.key.id,
         **totals.key._asdict(),
@@ -41,47 +44,61 @@ def summary(totals: Totals, view: SeriesView | None) -> dict[str, object]:
         "poor_match_limit": totals.poor_match_limit,
     }
     if view is not None:
-        entry["windows"] = {
-            window.name: {
-                "events": window.events,
-                "signals": {
-                    name: {
-                        "n": each.n,
-                        "quantiles": dict(zip(map(str, QUANTILES), each.quantile(QUANTILES).tolist(), strict=True)),
-                    }
-                    for name, each in window.signals.items()
-                },
-            }
-            for window in view.windows.values()
+        entry["diagnosis"] = {name: diagnosis(suspects) for name, suspects in view.suspects.items()}
+        entry["suspects"] = {
+            name: [suspect._asdict() for suspect in suspects] for name, suspects in view.suspects.items()
         }
-        entry["baselines"] = {
-            each.name: {
-                "state": each.state,
-                "id": None if each.pinned is None else each.pinned.id,
-                "origin": None if each.pinned is None else each.pinned.origin,
-                "progress": asdict(each.progress),
-            }
-            for each in view.baselines
-        }
-        entry["scores"] = [_told(score) for score in sorted(view.scores, key=_size, reverse=True)]
+        entry["windows"] = {window.name: _window(window) for window in view.windows.values()}
+        entry["baselines"] = {each.name: _baseline(each) for each in view.baselines}
+        entry["scores"] = [
+            {**score._asdict(), "score": score.score} for score in sorted(view.scores, key=height, reverse=True)
+        ]
+        effects: dict[str, dict[str, object]] = {}
+        for (window_name, baseline), found in view.effects.items():
+            effects.setdefault(window_name, {})[baseline] = asdict(found)
+        entry["effects"] = effects
     return entry
+
+
+def diagnosis(suspects: tuple[Suspect, ...]) -> str | None:
+    """The surest suspect in words; None where nothing is suspected."""
+    return f"{suspects[0].title}: {suspects[0].evidence}" if suspects else None
 
 
 def highest_score(view: SeriesView | None) -> Score | None:
     """The score furthest over, or nearest to, its limit; None where there is none."""
     scored = [] if view is None else [score for score in view.scores if score.score is not None]
-    return max(scored, key=_size, default=None)
+    return max(scored, key=height, default=None)
 
 
-def _size(score: Score) -> float:
-    return -1.0 if score.score is None else score.score
+def height(score: Score | None) -> float:
+    """By what scores and their series are put in order: those without a limit come last."""
+    value = None if score is None else score.score
+    return float("-inf") if value is None else value
 
 
-def _told(score: Score) -> dict[str, object]:
-    return {**score._asdict(), "score": score.score}
+def _window(window: WindowView) -> dict[str, object]:
+    return {
+        "events": window.events,
+        "vectors": window.vectors,
+        "signals": {
+            name: {
+                "n": each.n,
+                "quantiles": dict(zip(map(str, QUANTILES), each.quantile(QUANTILES).tolist(), strict=True)),
+            }
+            for name, each in window.signals.items()
+        },
+    }
 
 
-def _highest(entry: dict[str, object]) -> float:
-    scores = entry.get("scores")
-    first = scores[0]["score"] if isinstance(scores, list) and scores else None
-    return -1.0 if first is None else float(first)
+def _baseline(baseline: BaselineView) -> dict[str, object]:
+    return {
+        "state": baseline.state,
+        "origin": baseline.origin,
+        "id": baseline.id,
+        "events": baseline.events,
+        "created": baseline.created,
+        "covered_seconds": baseline.covered_seconds,
+        "peer": None if baseline.peer is None else baseline.peer._asdict(),
+        "progress": None if baseline.progress is None else asdict(baseline.progress),
+    }

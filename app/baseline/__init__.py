@@ -1,8 +1,10 @@
 """What the present is held against. BASELINES names each kind."""
 
+from app.baseline.calibrate import Budget
 from app.baseline.file import BaselineFileError, from_bytes, to_bytes
-from app.baseline.pinned import BaselineExists, NotEnoughEvents, Pinned
+from app.baseline.pinned import BaselineExists, NotEnoughEvents, Pinned, Progress
 from app.baseline.reference import Origin, PinnedBaseline, State
+from app.baseline.uploaded import Reader, SeriesError
 
 BASELINES: dict[str, type[Pinned]] = {"pinned": Pinned}
 
@@ -10,10 +12,14 @@ __all__ = [
     "BASELINES",
     "BaselineExists",
     "BaselineFileError",
+    "Budget",
     "NotEnoughEvents",
     "Origin",
     "Pinned",
     "PinnedBaseline",
+    "Progress",
+    "Reader",
+    "SeriesError",
     "State",
     "from_bytes",
     "to_bytes",

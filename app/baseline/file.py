@@ -9,29 +9,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.baseline.reference import PinnedBaseline, State, content_id
-from app.distribution import Distribution
-from app.drift import Limit
-from app.model import Floats, Kind, SeriesKey, SimilarityMetric
-from app.sketch import VectorSample
+from app.baseline.content import content_id, pack, unpack
+from app.baseline.reference import Origin, PinnedBaseline, State
+from app.model import Kind, SeriesKey, SimilarityMetric
 
-FORMAT = 1
+FORMAT = 2
 
 
 class BaselineFileError(ValueError):
     """The file is no baseline, is damaged, or was written by a newer version."""
-
-
-class _Limit(msgspec.Struct, forbid_unknown_fields=True):
-    window: str
-    signal: str
-    statistic: str
-    value: float
-    events: float
-    baseline_events: int
-    noise_exponent: float
-    floor: float
-    blocks: int
 
 
 class _Header(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,9 +32,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     seconds: float
     events: int
     similarity_metric: SimilarityMetric | None
-    signals: dict[str, int]
-    """Events behind each signal's distribution."""
-    limits: list[_Limit]
+    origin: Origin
 
 
 class _Format(msgspec.Struct):
@@ -66,28 +50,9 @@ def to_bytes(baseline: PinnedBaseline) -> bytes:
         seconds=baseline.seconds,
         events=baseline.events,
         similarity_metric=baseline.similarity_metric,
-        signals={name: distribution.n for name, distribution in baseline.signals.items()},
-        limits=[
-            _Limit(
-                *key,
-                limit.value,
-                limit.events,
-                limit.baseline_events,
-                limit.noise_exponent,
-                limit.floor,
-                limit.blocks,
-            )
-            for key, limit in baseline.limits.items()
-        ],
+        origin="uploaded" if baseline.origin == "uploaded" else "file",
     )
-    arrays: dict[str, NDArray[np.generic]] = {"header": np.frombuffer(msgspec.json.encode(header), np.uint8)}
-    for name, distribution in baseline.signals.items():
-        arrays[f"{name}.values"] = distribution.values
-        arrays[f"{name}.cumulative"] = distribution.cumulative
-    if baseline.sample is not None:
-        arrays["sample.directions"] = baseline.sample.directions
-        arrays["sample.norms"] = baseline.sample.norms
-        arrays["sample.times"] = baseline.sample.times
+    arrays = {"header": np.frombuffer(msgspec.json.encode(header), np.uint8), **pack(baseline.content)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -104,59 +69,34 @@ def from_bytes(data: bytes) -> PinnedBaseline:
             arrays = {name: archive[name] for name in archive.files}
         raw_header = arrays["header"].tobytes()
         written_by = msgspec.json.decode(raw_header, type=_Format).format
-        if written_by > FORMAT:
-            message = (
-                f"the baseline file has format {written_by}; this version reads up to {FORMAT}: upgrade to load it"
-            )
+        if written_by != FORMAT:
+            advice = "upgrade to load it" if written_by > FORMAT else "export it again"
+            message = f"the baseline file has format {written_by}; this version reads {FORMAT}: {advice}"
             raise BaselineFileError(message)
         header = msgspec.json.decode(raw_header, type=_Header)
         baseline = _baseline(header, arrays)
+        found = content_id(baseline.key, baseline.content)
     except BaselineFileError:
         raise
     except Exception as error:
         # zipfile, zlib, numpy and tokenize each raise their own for damaged bytes, a dozen kinds in all.
         message = "not a baseline file, or a damaged one: export it again with GET /v1/baselines/{id}"
         raise BaselineFileError(message) from error
-    if content_id(baseline.key, baseline.signals, baseline.limits, baseline.sample) != header.id:
+    if found != header.id:
         message = "the baseline file is damaged: its content does not match its id; export it again"
         raise BaselineFileError(message)
     return baseline
 
 
 def _baseline(header: _Header, arrays: Mapping[str, NDArray[np.generic]]) -> PinnedBaseline:
-    sample = None
-    if "sample.norms" in arrays:
-        sample = VectorSample(
-            np.asarray(arrays["sample.directions"], np.float16),
-            np.asarray(arrays["sample.norms"], np.float32),
-            _floats(arrays["sample.times"]),
-        )
     return PinnedBaseline(
         id=header.id,
         key=SeriesKey(header.model, header.model_version, header.tokenizer_version, header.kind),
         state=header.state,
-        origin="file",
+        origin=header.origin,
         created=header.created,
         seconds=header.seconds,
         events=header.events,
         similarity_metric=header.similarity_metric,
-        signals={
-            name: Distribution(
-                np.asarray(arrays[f"{name}.values"], np.float64),
-                np.asarray(arrays[f"{name}.cumulative"], np.float64),
-                n,
-            )
-            for name, n in header.signals.items()
-        },
-        limits={
-            (each.window, each.signal, each.statistic): Limit(
-                each.value, each.events, each.baseline_events, each.noise_exponent, each.floor, each.blocks
-            )
-            for each in header.limits
-        },
-        sample=sample,
+        content=unpack(arrays),
     )
-
-
-def _floats(array: NDArray[np.generic]) -> Floats:
-    return np.asarray(array, np.float64)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import replace as with_changes
 from threading import RLock
 
 import structlog
 
+from app.baseline.calibrate import MINIMUM_BLOCKS, Budget, calibrate
 from app.baseline.reference import Origin, PinnedBaseline, State, freeze
-from app.drift.limit import MINIMUM_BLOCKS
+from app.drift.calibration import Calibration
 from app.model import SeriesKey, Timing
-from app.series import Material, Series
+from app.series import Learned, Material, Series
 
 log = structlog.get_logger(__name__)
 
-RELEARN_GROWTH = 1.5
-"""A provisional baseline is made anew when it has half as many events again: its limits cost some hundred ms of CPU."""
+RELEARN_GROWTH = 2.0
+"""A provisional baseline is made anew when it has twice the events: its frame and limits cost a second of CPU, and what
+was measured in the frame before is forgotten."""
 
 
 class BaselineExists(Exception):  # noqa: N818 - says what is there, not what failed
@@ -45,12 +46,16 @@ class Pinned:
     from a window or loaded stays as it is, whatever its state.
     """
 
-    def __init__(self, timing: Timing, min_events: int) -> None:
+    def __init__(self, timing: Timing, min_events: int, budget: Budget) -> None:
         self._timing = timing
         self._min_events = min_events
+        self._budget = budget
         # Held while a baseline is made of what was collected, or a slower thread could bring back a forgotten one.
         self._lock = RLock()
         self._baselines: dict[SeriesKey, PinnedBaseline] = {}
+        self._calibrations: dict[SeriesKey, tuple[str, dict[str, Calibration]]] = {}
+        # By the blocks at the last try: a try costs a second of CPU, and only another block may tell more.
+        self._tried: dict[SeriesKey, tuple[int, bool]] = {}
 
     def of(self, series: Series, now: float) -> PinnedBaseline | None:
         """The baseline of a series as of now; None while there is too little of it."""
@@ -62,24 +67,44 @@ class Pinned:
         if baseline is not None and (baseline.state == "final" or baseline.origin != "learned"):
             series.stop_learning()
             return baseline
-        events, since = series.learned_events(), series.learning_since()
-        if events is None or since is None or events < self._min_events:
+        learned = series.learned()
+        if learned is None or not self._is_time(learned, baseline, now):
             return baseline
-        done = now - since >= self._timing.baseline_duration_seconds
-        if not done and baseline is not None and events < RELEARN_GROWTH * baseline.events:
+        done = now - learned.since >= self._timing.baseline_duration_seconds
+        if self._tried.get(series.key) == (learned.blocks, done):
             return baseline
+        self._tried[series.key] = (learned.blocks, done)
         material = series.learned_material(now)
-        if material is None or all(len(blocks) < MINIMUM_BLOCKS for blocks in material.blocks.values()):
+        if material is None:
             return baseline
-        if not done:
-            # The sample is still being drawn: a copy of it would cost as much again.
-            material = with_changes(material, sample=None)
-        learned = self._freeze(series, material, "learned", "final" if done else "provisional", now)
-        if not learned.limits:
+        made = self._freeze(series, material, "learned", "final" if done else "provisional", now)
+        calibrations = calibrate(made.content, self._timing, self._budget)
+        if not any(each.has_limits for each in calibrations.values()):
             return baseline
         if done:
             series.stop_learning()
-        return self._keep(learned)
+        self._calibrations[series.key] = (made.id, calibrations)
+        return self._keep(made)
+
+    def _is_time(self, learned: Learned, baseline: PinnedBaseline | None, now: float) -> bool:
+        """Whether a baseline, or another one in the place of a provisional one, can and should be made."""
+        if learned.events < self._min_events or learned.blocks < MINIMUM_BLOCKS:
+            return False
+        passed = now - learned.since
+        if baseline is None or passed >= self._timing.baseline_duration_seconds:
+            return True
+        # In the second half of its time the next one is the final one.
+        return (
+            learned.events >= RELEARN_GROWTH * baseline.events and passed <= self._timing.baseline_duration_seconds / 2
+        )
+
+    def calibrations(self, baseline: PinnedBaseline) -> dict[str, Calibration]:
+        """The limits against a baseline, for each window that has any; learned at the first call."""
+        known = self._calibrations.get(baseline.key)
+        if known is None or known[0] != baseline.id:
+            known = baseline.id, calibrate(baseline.content, self._timing, self._budget)
+            self._calibrations[baseline.key] = known
+        return known[1]
 
     def find(self, key: SeriesKey) -> PinnedBaseline | None:
         """The baseline at hand, without looking for more."""
@@ -92,11 +117,11 @@ class Pinned:
 
     def progress(self, series: Series, now: float) -> Progress:
         """How far learning has come."""
-        since = series.learning_since()
+        learned = series.learned()
         return Progress(
-            events=series.learned_events() or 0,
+            events=0 if learned is None else learned.events,
             events_needed=self._min_events,
-            seconds=0.0 if since is None else now - since,
+            seconds=0.0 if learned is None else now - learned.since,
             seconds_needed=self._timing.baseline_duration_seconds,
         )
 
@@ -120,6 +145,18 @@ class Pinned:
             series.stop_learning()
             return self._keep(pinned)
 
+    def upload(self, baseline: PinnedBaseline, *, replace: bool) -> None:
+        """Take a baseline that was sent.
+
+        Raises:
+            BaselineExists: there is a final one and `replace` is false.
+        """
+        with self._lock:
+            present = self.find(baseline.key)
+            if present is not None and present.state == "final" and not replace:
+                raise BaselineExists
+            self._keep(baseline)
+
     def adopt(self, baseline: PinnedBaseline) -> None:
         """Take a baseline that was made elsewhere."""
         with self._lock:
@@ -129,13 +166,14 @@ class Pinned:
         """Forget a baseline and learn anew; say whether there was one."""
         with self._lock:
             present = self._baselines.pop(key, None)
+            self._calibrations.pop(key, None)
             if series is not None:
                 series.restart_learning(now)
             return present is not None
 
     def nbytes_of_departed(self, live: set[SeriesKey]) -> int:
         """Bytes of the baselines whose series is not live."""
-        return sum(baseline.nbytes for baseline in self.all() if baseline.key not in live)
+        return sum(baseline.content.nbytes for baseline in self.all() if baseline.key not in live)
 
     def _freeze(self, series: Series, material: Material, origin: Origin, state: State, now: float) -> PinnedBaseline:
         return freeze(
@@ -145,7 +183,6 @@ class Pinned:
             origin=origin,
             now=now,
             similarity_metric=series.similarity_metric,
-            windows=tuple(self._timing.windows),
         )
 
     def _keep(self, baseline: PinnedBaseline) -> PinnedBaseline:

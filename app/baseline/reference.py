@@ -1,39 +1,34 @@
-"""A frozen baseline: distributions, limits, the poor-match limit and a sample of vectors."""
+"""A frozen baseline: what it holds, where it is from, and how it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
-from hashlib import blake2b
-from typing import Literal
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.baseline.content import Content, content_id
 from app.distribution import Distribution
-from app.drift import STATISTICS, Limit, learn_limit, resolution_floor
-from app.model import Floats, SeriesKey, SimilarityMetric
-from app.series import Block, Material
-from app.signals import SIGNALS
+from app.drift.same_input import KnownInputs
+from app.drift.sums import FrameSums
+from app.frame import MINIMUM_ROWS, Frame, Measured
+from app.model import SeriesKey, SimilarityMetric
+from app.series import Material, Pane, Yardstick
 from app.sketch import VectorSample
 
 State = Literal["learning", "provisional", "final"]
-Origin = Literal["learned", "window", "file"]
+Origin = Literal["learned", "window", "file", "uploaded"]
 
-POOR_MATCH_QUANTILE = 0.05
+POOR_MATCH_QUANTILE: Final = 0.05
 
-PART_EVENTS = max(statistic.minimum_events for statistic in STATISTICS)
-"""Events of the smallest part of a baseline that its limits are learned from."""
-
-LimitKey = tuple[str, str, str]
-"""Window, signal, statistic."""
+STEPS: Final = 400
+"""Steps kept of the distributions of novelty and of the first component."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PinnedBaseline:
-    """All that a series is measured against; nothing of it changes once it is made.
-
-    The edges of bins follow from the distributions, so they are frozen with them.
-    """
+    """What a series is measured against; nothing of it changes once it is made."""
 
     id: str
     """A name for its content, see `content_id`: two baselines with the same id measure alike."""
@@ -46,46 +41,23 @@ class PinnedBaseline:
     """How long a stretch of traffic it stands for."""
     events: int
     similarity_metric: SimilarityMetric | None
-    signals: Mapping[str, Distribution]
-    limits: Mapping[LimitKey, Limit]
-    sample: VectorSample | None
+    content: Content
+
+    @property
+    def name(self) -> str:
+        """As in the label `baseline`."""
+        return "uploaded" if self.origin == "uploaded" else "pinned"
 
     @property
     def poor_match_limit(self) -> float | None:
         """The 5 % quantile of top-1 similarity; None where it saw no scores."""
-        top1 = self.signals.get("top1_similarity")
+        top1 = self.content.signals.get("top1_similarity")
         return None if top1 is None else float(top1.quantile(POOR_MATCH_QUANTILE))
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        steps = sum(each.values.nbytes + each.cumulative.nbytes for each in self.signals.values())
-        return steps + (0 if self.sample is None else self.sample.nbytes)
-
-    def limit(self, window: str, signal: str, statistic: str) -> Limit | None:
-        """The limit learned for windows of this duration; None where the baseline had too few time blocks."""
-        return self.limits.get((window, signal, statistic))
-
-
-def content_id(
-    key: SeriesKey,
-    signals: Mapping[str, Distribution],
-    limits: Mapping[LimitKey, Limit],
-    sample: VectorSample | None,
-) -> str:
-    """Hash of all that a baseline measures with."""
-    digest = blake2b("\x00".join(key).encode(), digest_size=8)
-    for name, distribution in sorted(signals.items()):
-        digest.update(f"{name} {distribution.n}\0".encode())
-        digest.update(distribution.values.tobytes())
-        digest.update(distribution.cumulative.tobytes())
-    for limit_key, limit in sorted(limits.items()):
-        digest.update("\x00".join(limit_key).encode())
-        digest.update(np.array(astuple(limit), dtype=np.float64).tobytes())
-    if sample is not None:
-        digest.update(sample.directions.tobytes())
-        digest.update(sample.norms.tobytes())
-    return digest.hexdigest()
+    def yardstick(self) -> Yardstick:
+        """The part that events are measured with as they come."""
+        return Yardstick(self.id, self.content.frame, self.content.known)
 
 
 def freeze(
@@ -96,36 +68,11 @@ def freeze(
     origin: Origin,
     now: float,
     similarity_metric: SimilarityMetric | None,
-    windows: tuple[str, ...],
 ) -> PinnedBaseline:
-    """Make a baseline of what was collected, with its limits. Some hundred ms for a day of blocks."""
-    limits: dict[LimitKey, Limit] = {}
-    for signal in SIGNALS:
-        baseline = material.signals.get(signal.name)
-        if baseline is None:
-            continue
-        scale = abs(float(material.signals[signal.scale].quantile(0.5)))
-        resolution = max(scale * signal.relative_resolution, float(np.finfo(np.float32).tiny))
-        parts = {window: _parts(material.blocks.get(window, ()), signal.name, baseline.n) for window in windows}
-        for statistic in STATISTICS:
-            floor = resolution_floor(statistic, baseline, resolution)
-            known: Limit | None = None
-            for window in windows:
-                learned = learn_limit(
-                    [statistic.compute(part, baseline) for part in parts[window]],
-                    [part.n for part in parts[window]],
-                    baseline.n,
-                    statistic,
-                    floor,
-                )
-                # With too few blocks of the window's own duration a final baseline lends the limit of the next shorter
-                # one: shorter blocks spread wider, so it is late rather than wrong. Not before it is final: hours
-                # differ by the day's rhythm, of which the 5-minute blocks of one hour know nothing.
-                known = learned or (known if state == "final" else None)
-                if known is not None:
-                    limits[window, signal.name, statistic.name] = known
+    """Make a baseline of what was collected. Half a second for 2,048 vectors of 768."""
+    content = _content(material)
     return PinnedBaseline(
-        id=content_id(key, material.signals, limits, material.sample),
+        id=content_id(key, content),
         key=key,
         state=state,
         origin=origin,
@@ -133,28 +80,63 @@ def freeze(
         seconds=now - material.started,
         events=material.events,
         similarity_metric=similarity_metric,
-        signals=material.signals,
-        limits=limits,
-        sample=material.sample,
+        content=content,
     )
 
 
-def _parts(blocks: Sequence[Block], signal: str, baseline_events: int) -> list[Distribution]:
-    """The blocks as parts of the baseline, neighbours joined until each part has events enough to learn from.
+def _content(material: Material) -> Content:
+    whole = material.whole
+    signals = {name: sketch.distribution() for name, sketch in whole.quantiles.items()}
+    frame, sample_sums, components = None, FrameSums.none(), np.empty((0, 0), np.float32)
+    frame_sums = tuple(FrameSums.none() for _ in material.blocks)
+    sample = material.sample
+    if sample is not None and len(sample) >= MINIMUM_ROWS and whole.vectors is not None:
+        rows = sample.directions.astype(np.float32) * sample.norms[:, None]
+        frame, held_out = Frame.fit(rows, whole.vectors.mean)
+        sample_sums, components = frame.sums(rows, held_out), held_out.components
+        frame_sums = _sums_of_blocks(frame, rows, held_out, sample, material)
+        signals["novelty"] = Distribution.of(held_out.novelty).compact(STEPS)
+        signals["pc1"] = Distribution.of(components[:, 0]).compact(STEPS)
+    return Content(
+        signals=signals,
+        frame=frame,
+        blocks=material.blocks,
+        frame_sums=frame_sums,
+        block_seconds=material.block_seconds,
+        sample_sums=sample_sums,
+        components=components,
+        known=None if material.inputs is None else KnownInputs(material.inputs.keys, material.inputs.directions),
+        top_inputs=_top_inputs(whole),
+        label_shares=_label_shares(whole),
+    )
 
-    Or a series with twenty queries an hour would never have a limit. A part of nothing but the whole says nothing.
-    """
-    parts = []
-    values: list[Floats] = []
-    weights: list[Floats] = []
-    events = 0
-    for block in blocks:
-        n = block.signals.get(signal, 0)
-        if n:
-            values.append(block.values(signal).astype(np.float64))
-            weights.append(np.full(values[-1].size, n / values[-1].size))
-            events += n
-        if events >= PART_EVENTS:
-            parts.append(Distribution.weighted(np.concatenate(values), np.concatenate(weights), events))
-            values, weights, events = [], [], 0
-    return [part for part in parts if part.n < baseline_events]
+
+def _sums_of_blocks(
+    frame: Frame, rows: NDArray[np.float32], held_out: Measured, sample: VectorSample, material: Material
+) -> tuple[FrameSums, ...]:
+    """What the sampled rows of each block measured."""
+    starts = np.array([block.start for block in material.blocks])
+    ends = np.append(starts[1:], np.inf)
+    sums = []
+    for start, end in zip(starts, np.minimum(ends, starts + material.block_seconds), strict=True):
+        members = np.flatnonzero((sample.times >= start) & (sample.times < end))
+        if members.size:
+            found = frame.sums(rows[members], held_out.take(members)).compact()
+            found.features = np.zeros(0, np.float32)
+            sums.append(found)
+        else:
+            sums.append(FrameSums.none())
+    return tuple(sums)
+
+
+def _top_inputs(whole: Pane) -> dict[int, float]:
+    if whole.inputs is None:
+        return {}
+    keys, shares = whole.inputs.shares()
+    return dict(zip(keys.tolist(), shares.tolist(), strict=True))
+
+
+def _label_shares(whole: Pane) -> dict[tuple[str, str], float]:
+    if whole.labels is None:
+        return {}
+    return {pair: count / whole.events for pair, count in whole.labels.counts.items()}

@@ -6,7 +6,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.config.values import Address, Choice, ExistingFile, Listen, ListOf, Name, Number, Only, OrNone, Parser
+from app.config.values import (
+    Address,
+    Choice,
+    ExistingFile,
+    Listen,
+    ListOf,
+    Name,
+    NamedNumber,
+    Number,
+    Only,
+    OrNone,
+    Parser,
+)
 
 if TYPE_CHECKING:
     from app.model import Timing
@@ -42,7 +54,8 @@ class Setting:
         if value is None:
             return "none"
         if isinstance(value, tuple) and not isinstance(value, Address):
-            return ",".join(map(str, value)) or "none"
+            parts = (f"{part[0]}={part[1]:g}" if isinstance(part, tuple) else str(part) for part in value)
+            return ",".join(parts) or "none"
         return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -55,6 +68,9 @@ _SERVICE = "Service"
 _SERIES = "Series and memory"
 _BASELINE = "Baseline and scores"
 _LIMITS = "Limits of a request"
+
+ALARM_STATISTICS = ("mean_shift", "novelty", "mahalanobis", "spread", "joint", "norm", "top1", "invalid", "same_input")
+"""As app.drift.family has them, which brings numpy; a test compares the two."""
 
 _COUNT = Number(int, at_least=1)
 _DURATION = Number(float, above=0)
@@ -164,6 +180,16 @@ class Settings:
             "Models whose series always find a place, whatever others send.",
         ),
     )
+    slice_labels: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            _SERIES,
+            ListOf(Name(), "label names, separated by commas"),
+            "LABEL",
+            "Names in the labels of events that are slices of the traffic, such as locale or cohort. Other labels are "
+            "ignored and counted.",
+        ),
+    )
 
     baseline: tuple[Path, ...] = field(
         default=(),
@@ -171,7 +197,19 @@ class Settings:
             _BASELINE,
             ListOf(ExistingFile(), "existing files, separated by commas"),
             "FILE",
-            "Pinned baselines to load at start, as exported by another replica.",
+            "Baselines to load at start: as exported by another replica, or samples (.npz) that say whose vectors they "
+            "are (docs/baselines.md).",
+        ),
+    )
+    input_hash_key_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            _BASELINE,
+            OrNone(ExistingFile()),
+            "FILE",
+            "The secret, at least 16 bytes, that input hashes and names of probes are hashed with before they are "
+            "kept; white space around it does not count. None: a random one for each process. Replicas, and "
+            "restarts, that share a baseline file know its inputs only with the same secret.",
         ),
     )
     baseline_duration_seconds: float = field(
@@ -199,6 +237,36 @@ class Settings:
             _COUNT,
             "N",
             "A window with fewer events than this has no drift scores.",
+        ),
+    )
+    baselines: tuple[str, ...] = field(
+        default=("pinned", "7d", "peer"),
+        metadata=_about(
+            _BASELINE,
+            ListOf(Choice(("pinned", "7d", "30d", "90d", "peer")), "names of baselines, separated by commas"),
+            "BASELINE",
+            "What windows are held against: pinned (or an uploaded one in its place), the trailing 7d, 30d and 90d, "
+            "and peer, which is the version with the most traffic, or the one before a new one. Each costs some fifty "
+            "samples a series.",
+        ),
+    )
+    false_alarms_per_series_year: float = field(
+        default=1.0,
+        metadata=_about(
+            _BASELINE,
+            _DURATION,
+            "N",
+            "The budget of false alarms that learned limits are made for: how often a year a healthy series may raise "
+            "an alert of the shipped rules. More finds smaller changes sooner.",
+        ),
+    )
+    drift_limits: tuple[tuple[str, float], ...] = field(
+        default=(),
+        metadata=_about(
+            _BASELINE,
+            ListOf(NamedNumber(ALARM_STATISTICS), "NAME=NUMBER, separated by commas"),
+            "NAME=NUMBER",
+            "Limits of statistics that stand in for the learned ones, in the unit of each (docs/drift.md).",
         ),
     )
     poor_match_similarity: float | None = field(

@@ -180,6 +180,33 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedNumber:
+    """NAME=NUMBER, the number above 0.
+
+    >>> NamedNumber(("norm", "spread"))("norm=0.02")
+    ('norm', 0.02)
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        """The form and the names."""
+        return f"NAME=NUMBER with a number above 0, and a name of {', '.join(self.names)}"
+
+    def __call__(self, text: str) -> tuple[str, float]:
+        """Name and number."""
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise refused(text, self) from None
+        if name.strip() not in self.names or not 0 < value < math.inf:
+            raise refused(text, self)
+        return name.strip(), value
+
+
+@dataclass(frozen=True, slots=True)
 class ExistingFile:
     """The path of a file that is there."""
 

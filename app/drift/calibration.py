@@ -110,6 +110,8 @@ class Calibration:
     """Windows that it was learned from."""
     time_matched: bool
     """False: the baseline has not eight windows of the duration, the limits are those of shorter ones."""
+    same_input: bool = True
+    """Whether the baseline is the one whose inputs are known."""
 
     @classmethod
     def learn(cls, spans: Spans, alpha: float) -> Self:
@@ -129,6 +131,11 @@ class Calibration:
             time_matched=spans.time_matched,
         )
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether any statistic but the share of invalid vectors has one."""
+        return self.vectors is not None or self.norm is not None or self.top1 is not None
+
     def rebased(self, baseline: Window) -> Calibration:
         """The same limits held around another baseline, measured in the same frame: a trailing one, or a peer.
 
@@ -139,6 +146,7 @@ class Calibration:
         return replace(
             self,
             baseline=baseline,
+            same_input=False,
             vectors=None if vectors is None else vectors.rebased(baseline),
             norm=None if self.norm is None or norm is None else self.norm.rebased(norm),
             top1=None if self.top1 is None or top1 is None else self.top1.rebased(top1),
@@ -159,7 +167,7 @@ class Calibration:
         if came >= MINIMUM_EVENTS and self.invalid.events:
             value, limit = self.invalid.value(window.invalid, came), self.invalid.limit(came, self.alpha)
             readings.append(Reading("invalid", "embedding", value, limit))
-        same = window.same_input
+        same = window.same_input if self.same_input else None
         if same is not None and same.matches >= MINIMUM_MATCHES:
             readings.append(Reading("same_input", "embedding", same.changed_ratio, SAME_INPUT_LIMIT))
         return tuple(readings)
@@ -174,7 +182,7 @@ class Calibration:
             share = vectors.novelties.changed_share(frame, window.independent_rows)
             excess = vectors.novelties.out_of_distribution_excess(frame)
         norms = _enough(window.norms)
-        same = window.same_input
+        same = window.same_input if self.same_input else None
         return Effects(
             changed_share=None if share is None else share.estimate,
             changed_share_lower_bound=None if share is None else share.lower_bound,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from app.drift.blocks import Blocks
 from app.drift.mean_shift import MeanShift, Moment
 from app.drift.window import Window
@@ -9,7 +11,7 @@ from app.drift.window import Window
 
 def novel_vectors(window: Window) -> Moment:
     """The mean of P'(x - mean), novel rows counting as they are and all others as 0."""
-    return Moment(window.frame.novel, window.frame.n, window.independent_rows)
+    return Moment(np.asarray(window.frame.novel, np.float64), window.frame.n, window.independent_rows)
 
 
 def learn_joint(blocks: Blocks) -> MeanShift:

@@ -30,8 +30,9 @@ class MeanDistance:
         return cls(Noise.learn(blocks, _distance, lambda window: window.frame.n, variance))
 
     def rebased(self, baseline: Window) -> MeanDistance:
-        """Around another baseline's mean distance."""
-        return MeanDistance(replace(self.noise, mean=_distance(baseline), events=baseline.frame.n))
+        """Around another baseline's mean distance; what came since may also vary more."""
+        variance = max(self.noise.variance, baseline.frame.distance_variance)
+        return MeanDistance(replace(self.noise, mean=_distance(baseline), variance=variance, events=baseline.frame.n))
 
     def value(self, window: Window) -> float:
         """Mean distance above the baseline's."""

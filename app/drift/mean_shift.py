@@ -60,7 +60,7 @@ class Moment(NamedTuple):
 
 def every_vector(window: Window) -> Moment:
     """The mean of all valid vectors."""
-    return Moment(window.vectors.total, window.vectors.n, window.independent_vectors)
+    return Moment(np.asarray(window.vectors.total, np.float64), window.vectors.n, window.independent_vectors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from app.drift.sums import FrameSums
 
 
@@ -15,7 +17,7 @@ def mmd(current: FrameSums, baseline: FrameSums) -> float:
 
     Sources: Gretton et al. (2012), JMLR 13; Rahimi and Recht (2007), NIPS.
     """
-    difference = current.features / current.n - baseline.features / baseline.n
+    difference = np.asarray(current.features / current.n, np.float64) - baseline.features / baseline.n
     square = float(difference @ difference) - _own_share(current) - _own_share(baseline)
     return math.sqrt(max(square, 0.0))
 

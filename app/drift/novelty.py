@@ -34,8 +34,9 @@ class Novelty:
         return cls(Noise.learn(blocks, _depth, lambda window: window.frame.n, variance))
 
     def rebased(self, baseline: Window) -> Novelty:
-        """Around another baseline's mean depth."""
-        return Novelty(replace(self.noise, mean=_depth(baseline), events=baseline.frame.n))
+        """Around another baseline's mean depth; what came since may also vary more."""
+        variance = max(self.noise.variance, baseline.frame.depth_variance)
+        return Novelty(replace(self.noise, mean=_depth(baseline), variance=variance, events=baseline.frame.n))
 
     def value(self, window: Window) -> float:
         """Mean depth above the baseline's."""

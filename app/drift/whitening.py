@@ -128,7 +128,8 @@ class Whitening:
         centred = rows - own_mean.astype(np.float32)
         rank = max(1, min(RANK, d, n // 8))
         wide, spectrum, total = leading_directions(centred, max(rank, min(WIDE_RANK, d, n // 2)))
-        axes, eigenvalues = wide[:rank], spectrum[:rank]
+        # A copy: a view would keep all the wide directions.
+        axes, eigenvalues = wide[:rank].copy(), spectrum[:rank]
         rest = max(total - float(eigenvalues.sum()), 0.0)
         tail = rest / (d - rank) if d > rank else 0.0
         mean_square = float(own_mean @ own_mean) / d

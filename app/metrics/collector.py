@@ -9,14 +9,19 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.evaluate import Evaluation
+from app.metrics.baselines import BASELINES
+from app.metrics.drift import DRIFT
+from app.metrics.effects import EFFECTS
+from app.metrics.evaluated import Evaluated
 from app.metrics.exporter import EXPORTER, INTAKE, Vitals
 from app.metrics.family import Reading, Source, families
 from app.metrics.own import OwnMetrics
-from app.metrics.scores import SCORES, Evaluated
 from app.metrics.traffic import TRAFFIC
+from app.metrics.windows import WINDOWS
 from app.model import Clock, SeriesKey
 from app.store import SeriesStore
 
+SCORES: Final = (*WINDOWS, *DRIFT, *EFFECTS, *BASELINES)
 OWN: Final = (*INTAKE, *EXPORTER)
 
 T = TypeVar("T")
@@ -35,7 +40,7 @@ class ExporterCollector(Collector):
 
     # TYPE embedding_drift_score gauge
     embedding_drift_score{model="e5",model_version="2",tokenizer_version="1",kind="query",
-        window="1h",baseline="pinned",signal="norm",statistic="wasserstein"} 0.41
+        window="1h",baseline="pinned",signal="norm",statistic="norm"} 0.41
     """
 
     def __init__(

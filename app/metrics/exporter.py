@@ -10,6 +10,7 @@ from app import __version__
 from app.evaluate import Evaluation
 from app.metrics.family import Family, Source, single
 from app.metrics.own import OwnTotals
+from app.series.measuring import ROWS_PER_SECOND
 from app.store import StoreCounts
 
 
@@ -20,6 +21,10 @@ class Vitals:
     own: OwnTotals
     store: StoreCounts
     evaluation: Evaluation
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 INTAKE: Final[tuple[Source[Vitals], ...]] = (
@@ -70,6 +75,17 @@ EXPORTER: Final[tuple[Source[Vitals], ...]] = (
             "Events past the limit of series or of memory: counted under the model __other__, without drift scores.",
         ),
         single(lambda vitals: vitals.store.folded_events),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_novelty_sampled_ratio",
+            "gauge",
+            (),
+            "Share of the vectors, of live series and since each has its baseline, that were measured in the frame: "
+            "what novelty, mahalanobis, joint and pc1 rest on. Below 1 an even sample of the vectors past "
+            f"{ROWS_PER_SECOND:g} a second and series is; that is no fault. Absent before the first.",
+        ),
+        single(lambda vitals: _ratio(vitals.evaluation.measured, vitals.evaluation.measurable)),
     ),
     Source(
         Family(

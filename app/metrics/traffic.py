@@ -26,7 +26,9 @@ def _failed_queries(totals: Totals) -> Iterable[Reading]:
 
 
 COUNTERS: Final[tuple[Source[Totals], ...]] = (
-    Source(_family("events_total", "counter", "Events accepted."), single(lambda totals: totals.events)),
+    Source(
+        _family("events_total", "counter", "Events accepted, probes among them."), single(lambda totals: totals.events)
+    ),
     Source(
         _family(
             "represented_events_total",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.compare import Comparison, compare
 from app.offline import junit, report
-from app.offline.vector_file import OPTIONAL, VectorFile, read
+from app.vector_file import OPTIONAL, VectorFile, read
 
 NO_DRIFT, DRIFT, UNUSABLE = 0, 1, 2
 """Exit codes."""

@@ -1,20 +1,27 @@
 """One series: staged rows become panes, panes become windows; totals run beside them."""
 
 from app.series.ladder import Ladder
-from app.series.learning import Block, Learning, Material
-from app.series.pane import Pane
-from app.series.series import Series, Window
+from app.series.learning import Block, Learned, Learning, Material
+from app.series.measuring import Yardstick
+from app.series.pane import FRAME_SIGNALS, Pane
+from app.series.series import Series
 from app.series.size import full_series_nbytes
 from app.series.totals import Totals
+from app.series.trailing import Past
+from app.series.window import Window
 
 __all__ = [
+    "FRAME_SIGNALS",
     "Block",
     "Ladder",
+    "Learned",
     "Learning",
     "Material",
     "Pane",
+    "Past",
     "Series",
     "Totals",
     "Window",
+    "Yardstick",
     "full_series_nbytes",
 ]

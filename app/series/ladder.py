@@ -27,6 +27,8 @@ class Ladder:
             for fine, coarse in zip(timing.rungs, timing.rungs[1:], strict=False)
         )
         self._panes: tuple[dict[int, Pane], ...] = tuple({} for _ in timing.rungs)
+        self._joined: list[Pane | None] = [None] * len(timing.rungs)
+        """The panes of each rung as one, as long as none of them changes: they are asked for every few seconds."""
         self._on_leaving_first_rung = on_leaving_first_rung
 
     def positions(self, times: Floats) -> Floats:
@@ -44,6 +46,7 @@ class Ladder:
             if (position + 1) * width > now - self._spans[level] or level == len(self._ratios):
                 if position not in panes:
                     panes[position] = Pane()
+                self._joined[level] = None
                 return panes[position]
             position //= self._ratios[level]
         raise AssertionError
@@ -54,11 +57,16 @@ class Ladder:
             width = self._rungs[level].pane_seconds
             horizon = now - self._spans[level]
             left = sorted(position for position in panes if (position + 1) * width <= horizon)
+            if left:
+                self._joined[level] = None
+                if level < len(self._ratios):
+                    self._joined[level + 1] = None
             for position in left:
                 pane = panes.pop(position)
                 if level == 0:
                     self._on_leaving_first_rung(position, pane)
                 if level < len(self._ratios):
+                    pane.shed(level + 1)
                     above = self._panes[level + 1]
                     place = position // self._ratios[level]
                     if place in above:
@@ -66,15 +74,27 @@ class Ladder:
                     else:
                         above[place] = pane
 
-    def windows(self) -> Iterator[Pane]:
-        """Yield the window of each rung, from the shortest on; each is the caller's own."""
+    def windows(self, count: int) -> Iterator[Pane]:
+        """Yield the windows of the first rungs, from the shortest on; each is the caller's own."""
         running = Pane()
-        for panes in self._panes:
-            for pane in panes.values():
-                running.merge(pane)
+        for level in range(count):
+            running.merge(self._joined_rung(level))
+            running.shed(level)
             window = Pane()
             window.merge(running)
             yield window
+
+    def _joined_rung(self, level: int) -> Pane:
+        joined = self._joined[level]
+        if joined is None:
+            joined = self._joined[level] = Pane()
+            for pane in self._panes[level].values():
+                joined.merge(pane)
+        return joined
+
+    def changed(self) -> None:
+        """Panes were changed from outside, all of them."""
+        self._joined = [None] * len(self._joined)
 
     def panes(self, level: int) -> list[tuple[float, Pane]]:
         """The panes of one rung with the times at which they begin, oldest first."""

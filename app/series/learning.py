@@ -1,116 +1,190 @@
-"""What a series keeps while its baseline is learned: all of it, a vector sample, and its time blocks."""
+"""What a series keeps while its baseline is learned: all of it, samples, and sums of its time blocks."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.distribution import Distribution
+from app.drift.sums import FrameSums, VectorSums
+from app.drift.window import Window
 from app.model import Floats, Timing
-from app.series.pane import Pane
-from app.sketch import Reservoir, VectorSample
+from app.series.pane import LASTING_SIGNALS, Pane
+from app.sketch import FrequentInputs, Reservoir, VectorSample
 
-SAMPLE_ROWS = 2048
-"""Vectors kept of a baseline: 1,024 anchors and as many rows beside them, 3 MiB at 768 dimensions."""
+SAMPLE_ROWS: Final = 2048
+"""Vectors kept of a baseline while it is learned: its frame is fitted from them."""
 
-BLOCK_STEPS = 64
+BLOCK_STEPS: Final = 64
 """Steps kept of each signal's distribution in a block: rank error 0.8 %, a quarter of what 300 events leave."""
 
-MINIMUM_KEPT_BLOCKS = 48
-"""Blocks kept at least of each duration: two days of hours, for a series too quiet to fill its baseline in one."""
+BLOCKS_A_DURATION: Final = 24
+"""A short baseline has at least so many blocks: limits need sixteen."""
+
+KEPT_BLOCKS: Final = 288
+"""Blocks of a day. A longer baseline has longer ones, or its limits would take more memory than its windows."""
 
 
-def kept_blocks(timing: Timing) -> dict[str, int]:
-    """How many blocks are kept of each window's duration: those of the baseline's, at least `MINIMUM_KEPT_BLOCKS`.
+def block_panes(timing: Timing) -> int:
+    """How many panes of the first rung make a block: as long as the shortest window, less for a short baseline.
 
-    >>> kept_blocks(Timing())
-    {'5m': 288, '1h': 48}
+    >>> block_panes(Timing()), block_panes(Timing(baseline_duration_seconds=3600))
+    (30, 15)
     """
-    return {
-        window: max(MINIMUM_KEPT_BLOCKS, math.ceil(timing.baseline_duration_seconds / seconds))
-        for window, seconds in timing.windows.items()
-        if seconds < timing.baseline_duration_seconds
-    }
+    shortest = min(timing.windows.values())
+    seconds = min(shortest, timing.baseline_duration_seconds / BLOCKS_A_DURATION)
+    return max(1, math.floor(seconds / timing.rungs[0].pane_seconds + 1e-9))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A closed stretch of the baseline's time: its events, and each signal's distribution in little memory."""
+    """A closed stretch of the baseline's time in little memory: sums, and distributions of the signals with limits."""
 
     start: float
     events: int
-    signals: dict[str, int]
-    """How many events had each signal."""
+    invalid: int
+    vectors: VectorSums
+    """In float32; of no vectors where none came."""
+    signals: tuple[tuple[str, int], ...]
+    """How many events had each signal, in the order of `quantiles`."""
     quantiles: NDArray[np.float32]
     """For each signal, mid-rank quantiles of equal shares: one an event up to `BLOCK_STEPS`, so exact until then."""
 
     @classmethod
-    def of(cls, start: float, pane: Pane) -> Block:
+    def of(cls, start: float, pane: Pane) -> Self:
         """The block that a pane became."""
-        signals = {name: sketch.n for name, sketch in pane.quantiles.items()}
-        quantiles = np.empty(sum(map(_steps, signals.values())), np.float32)
-        filled = 0
-        for name, n in signals.items():
-            shares = (np.arange(_steps(n)) + 0.5) / _steps(n)
-            quantiles[filled : filled + shares.size] = pane.quantiles[name].distribution().quantile(shares)
-            filled += shares.size
-        return cls(start, pane.events, signals, quantiles)
+        signals = {name: sketch.distribution() for name, sketch in pane.quantiles.items() if name in LASTING_SIGNALS}
+        vectors = VectorSums.none() if pane.vectors is None else pane.vectors
+        return cls._compact(start, pane.events, pane.invalid, vectors, signals)
 
-    def values(self, signal: str) -> NDArray[np.float32]:
-        """The quantiles of one signal, each for as many of its events; empty where no event had it."""
+    @classmethod
+    def joined(cls, start: float, parts: tuple[Block, ...]) -> Self:
+        """Several blocks as one."""
+        window = Window.merged([part.window() for part in parts])
+        signals = {"norm": window.norms, "top1_similarity": window.top1}
+        return cls._compact(
+            start,
+            sum(part.events for part in parts),
+            window.invalid,
+            window.vectors,
+            {name: each for name, each in signals.items() if each is not None},
+        )
+
+    @classmethod
+    def _compact(
+        cls, start: float, events: int, invalid: int, vectors: VectorSums, signals: dict[str, Distribution]
+    ) -> Self:
+        steps = [each.quantile((np.arange(_steps(each.n)) + 0.5) / _steps(each.n)) for each in signals.values()]
+        return cls(
+            start,
+            events,
+            invalid,
+            VectorSums(vectors.n, vectors.total.astype(np.float32), vectors.squares),
+            tuple((name, each.n) for name, each in signals.items()),
+            np.concatenate(steps or [np.empty(0)]).astype(np.float32),
+        )
+
+    def window(self, frame: FrameSums | None = None) -> Window:
+        """What the block offers to the statistics, with what its rows measured in a frame."""
+        return Window(
+            vectors=self.vectors,
+            frame=FrameSums.none() if frame is None else frame,
+            invalid=self.invalid,
+            norms=self.distribution("norm"),
+            top1=self.distribution("top1_similarity"),
+        )
+
+    def distribution(self, signal: str) -> Distribution | None:
+        """Of one signal; None where no event had it."""
+        values = self.steps_of(signal)
+        return Distribution.weighted(values, np.ones(values.size), dict(self.signals)[signal]) if values.size else None
+
+    def steps_of(self, signal: str) -> NDArray[np.float32]:
+        """The part of `quantiles` that is of one signal; empty where no event had it."""
         before = 0
-        for name, n in self.signals.items():
+        for name, n in self.signals:
             if name == signal:
                 return self.quantiles[before : before + _steps(n)]
             before += _steps(n)
         return self.quantiles[:0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.vectors.total.nbytes + self.quantiles.nbytes
 
 
 def _steps(n: int) -> int:
     return min(BLOCK_STEPS, n)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Inputs of a baseline and the first vector that each had."""
+
+    keys: NDArray[np.uint64]
+    """Ascending; shape (k,)."""
+    directions: NDArray[np.float16]
+    """Unit vectors, shape (k, d)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Material:
     """All that a baseline is made of, whether it was learned or taken from a window."""
 
     started: float
-    events: int
-    signals: dict[str, Distribution]
-    blocks: dict[str, tuple[Block, ...]]
-    """Time blocks for each window's duration, oldest first."""
+    whole: Pane
+    block_seconds: float
+    blocks: tuple[Block, ...]
+    """Time blocks, oldest first."""
     sample: VectorSample | None
+    inputs: Inputs | None = None
+
+    @property
+    def events(self) -> int:
+        """Events of the baseline."""
+        return self.whole.events
+
+
+class Learned(NamedTuple):
+    """How far the learning of a baseline has come."""
+
+    since: float
+    """Unix seconds."""
+    events: int
+    blocks: int
+    """Time blocks that have closed."""
 
 
 @dataclass(slots=True)
 class _OpenBlock:
     number: int
-    pane: Pane = field(default_factory=Pane)
+    pane: Pane
 
 
 class Learning:
     """Collects a baseline from the panes that leave the first rung, the events too late for it, and arriving vectors.
 
-    Blocks are kept for the duration of each window that fits several times into the baseline.
+    A series too quiet to fill its baseline in time learns on: once all places are taken, two blocks become one, so
+    that they always cover the whole of it.
     """
 
     def __init__(self, timing: Timing, started: float, rng: np.random.Generator) -> None:
         self.started = started
         self.whole = Pane()
         self.sample: Reservoir | None = None
+        self.inputs: FrequentInputs | None = None
         self._rng = rng
         self._pane_seconds = timing.rungs[0].pane_seconds
-        # A series too quiet to fill its baseline in time learns on; its oldest blocks make room.
-        self.blocks: dict[str, deque[Block]] = {
-            window: deque(maxlen=kept) for window, kept in kept_blocks(timing).items()
-        }
-        self._open: dict[str, _OpenBlock] = {}
         # Counted in whole panes, so that no rounding of a start moves a pane into the block before.
-        self._panes_per_block = {window: round(timing.windows[window] / self._pane_seconds) for window in self.blocks}
+        self._panes_per_block = block_panes(timing)
+        self.blocks: list[Block] = []
+        self._numbers: list[int] = []
+        self._open: _OpenBlock | None = None
 
     def add_pane(self, position: int, pane: Pane) -> None:
         """Take in a pane by its number in the first rung, unless it ended before learning began.
@@ -120,15 +194,14 @@ class Learning:
         if (position + 1) * self._pane_seconds <= self.started:
             return
         self.whole.merge(pane)
-        for window, panes in self._panes_per_block.items():
-            number = position // panes
-            block = self._open.get(window)
-            if block is None or block.number < number:
-                if block is not None:
-                    self._close(window, block)
-                block = self._open[window] = _OpenBlock(number)
-            if block.number == number:
-                block.pane.merge(pane)
+        number = position // self._panes_per_block
+        if self._open is None or self._open.number < number:
+            if self._open is not None:
+                self._close(self._open)
+                number = position // self._panes_per_block
+            self._open = _OpenBlock(number, Pane())
+        if self._open.number == number:
+            self._open.pane.merge(pane)
 
     def add_vectors(self, vectors: NDArray[np.float32], times: Floats) -> None:
         """Offer vectors to the sample; vectors of another length than before begin it anew."""
@@ -136,21 +209,69 @@ class Learning:
             self.sample = Reservoir(SAMPLE_ROWS, vectors.shape[1], self._rng)
         self.sample.update(vectors, times)
 
-    def material(self) -> Material:
+    def add_inputs(
+        self, keys: NDArray[np.uint64], vectors: NDArray[np.float32], probes: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Offer inputs with their vectors; probes are kept whatever else comes."""
+        if self.inputs is None or self.inputs.dimension != vectors.shape[1]:
+            self.inputs = FrequentInputs(dimension=vectors.shape[1])
+        self.inputs.update(keys, vectors, probes)
+
+    def forget_vectors(self) -> None:
+        """Let go of what was kept of vectors: most turned out to be of another length."""
+        self.sample = None
+        self.inputs = None
+        for pane in [self.whole] if self._open is None else [self.whole, self._open.pane]:
+            pane.vectors = None
+        self.blocks = [replace(block, vectors=VectorSums.none()) for block in self.blocks]
+
+    def material(self, *, with_sample: bool = True) -> Material:
         """What was collected so far, as the caller's own copy."""
+        whole = Pane()
+        whole.merge(self.whole)
+        inputs = None
+        if self.inputs is not None and len(self.inputs):
+            keys, _, directions = self.inputs.top()
+            inputs = Inputs(keys, directions)
         return Material(
             started=self.started,
-            events=self.whole.events,
-            signals={name: sketch.distribution() for name, sketch in self.whole.quantiles.items()},
-            blocks={window: tuple(blocks) for window, blocks in self.blocks.items()},
-            sample=None if self.sample is None else self.sample.sample(),
+            whole=whole,
+            block_seconds=self._panes_per_block * self._pane_seconds,
+            blocks=tuple(self.blocks),
+            sample=None if self.sample is None or not with_sample else self.sample.sample(),
+            inputs=inputs,
         )
 
     @property
-    def block_nbytes(self) -> int:
-        """Bytes of the closed blocks."""
-        return sum(block.quantiles.nbytes for blocks in self.blocks.values() for block in blocks)
+    def nbytes(self) -> dict[str, int]:
+        """Bytes by part."""
+        return {
+            "vector sample": 0 if self.sample is None else self.sample.nbytes,
+            "frequent inputs": 0 if self.inputs is None else self.inputs.nbytes,
+            "time blocks": sum(block.nbytes for block in self.blocks),
+        }
 
-    def _close(self, window: str, block: _OpenBlock) -> None:
-        start = block.number * self._panes_per_block[window] * self._pane_seconds
-        self.blocks[window].append(Block.of(start, block.pane))
+    def _close(self, block: _OpenBlock) -> None:
+        closed = Block.of(block.number * self._panes_per_block * self._pane_seconds, block.pane)
+        if self._numbers and self._numbers[-1] == block.number:
+            closed = Block.joined(closed.start, (self.blocks.pop(), closed))
+            self._numbers.pop()
+        self.blocks.append(closed)
+        self._numbers.append(block.number)
+        if len(self.blocks) >= KEPT_BLOCKS + KEPT_BLOCKS // 8:
+            self._halve()
+
+    def _halve(self) -> None:
+        """Blocks of twice the length."""
+        self._panes_per_block *= 2
+        blocks, numbers = self.blocks, [number // 2 for number in self._numbers]
+        self.blocks, self._numbers = [], []
+        for number, block in zip(numbers, blocks, strict=True):
+            if self._numbers and self._numbers[-1] == number:
+                self.blocks[-1] = Block.joined(self.blocks[-1].start, (self.blocks[-1], block))
+            else:
+                start = number * self._panes_per_block * self._pane_seconds
+                self.blocks.append(
+                    Block(start, block.events, block.invalid, block.vectors, block.signals, block.quantiles)
+                )
+                self._numbers.append(number)

@@ -2,63 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.drift.same_input import SameInputCounts
+from app.drift.sums import FrameSums, VectorSums
+from app.frame import Frame, Measured
 from app.model import Floats
-from app.sketch import QuantileSketch, VectorSums
+from app.sketch import LabelCounts, QuantileSketch, TopInputs
+
+SAME_INPUT_COSINE: Final = "same_input_cosine"
+"""The sketch of the cosines between a known input's vector and the one it had in the baseline."""
+
+FRAME_SIGNALS: Final = ("novelty", "pc1")
+"""What is sketched of rows that were measured in the frame: cosine to the nearest anchor, first component."""
+
+LASTING_SIGNALS: Final = frozenset({"norm", "top1_similarity"})
+"""What months of panes keep sketches of: trailing baselines have limits for these alone."""
+
+
+class Rows(NamedTuple):
+    """Events of one pane, as columns."""
+
+    events: int
+    invalid: int
+    """Vectors that were zero, not finite or of another dimension."""
+    signals: Mapping[str, Floats]
+    """The finite values of each signal."""
+    vectors: NDArray[np.float32]
+    """Valid vectors, shape (n, dimension)."""
+    inputs: NDArray[np.uint64]
+    """What tells the input of each vector from others; shape (n,)."""
+    same_input: SameInputCounts
+    same_input_cosines: Floats
+    """Of the vectors whose input the baseline knows."""
+    labels: Sequence[Mapping[str, str]] = ()
+    """The slice labels of the events that have any."""
 
 
 class Pane:
-    """Number of events, a quantile sketch per signal and the sums over vectors.
+    """Number of events, a quantile sketch per signal, sums over vectors and over what they measure in the frame.
 
-    A sketch stands only where its signal was seen: a series without scores pays for none.
+    A part stands only where something was seen: a series without scores pays for no sketch of them.
     """
 
-    __slots__ = ("events", "quantiles", "vectors")
+    __slots__ = ("events", "frame", "inputs", "invalid", "labels", "quantiles", "same_input", "vectors")
 
     def __init__(self) -> None:
         self.events = 0
+        self.invalid = 0
         self.quantiles: dict[str, QuantileSketch] = {}
         self.vectors: VectorSums | None = None
+        self.frame: FrameSums | None = None
+        self.same_input = SameInputCounts()
+        self.inputs: TopInputs | None = None
+        self.labels: LabelCounts | None = None
 
-    def update(self, events: int, signals: Mapping[str, Floats], vectors: NDArray[np.float32]) -> None:
-        """Add events: how many, the finite values of each signal, and the (n, dimension) matrix of their vectors."""
-        self.events += events
-        for name, values in signals.items():
+    def update(self, rows: Rows) -> None:
+        """Add events."""
+        self.events += rows.events
+        self.invalid += rows.invalid
+        for name, values in rows.signals.items():
             if values.size:
                 self._sketch(name).update(values)
-        if len(vectors):
-            self.vector_sums(vectors.shape[1]).update(vectors)
+        if len(rows.vectors):
+            self.vector_sums(rows.vectors.shape[1]).update(rows.vectors)
+            self._top_inputs().update(rows.inputs)
+        self.same_input += rows.same_input
+        if rows.same_input_cosines.size:
+            self._sketch(SAME_INPUT_COSINE).update(rows.same_input_cosines)
+        if rows.labels:
+            self._labels().update(rows.labels)
+
+    def add_measured(self, frame: Frame, vectors: NDArray[np.float32], measured: Measured) -> None:
+        """Add what vectors of this pane measure in the frame; they are counted already."""
+        sums = frame.sums(vectors, measured)
+        if self.frame is None:
+            self.frame = sums.compact()
+        else:
+            self.frame.merge(sums)
+        self._sketch("novelty").update(measured.novelty)
+        self._sketch("pc1").update(measured.components[:, 0].astype(np.float64))
 
     def merge(self, other: Pane) -> None:
         """Add all that `other` holds; `other` is left as it is."""
         self.events += other.events
+        self.invalid += other.invalid
         for name, sketch in other.quantiles.items():
             self._sketch(name).merge(sketch)
         if other.vectors is not None:
             self.vector_sums(other.vectors.dimension).merge(other.vectors)
+        if other.frame is not None:
+            if self.frame is None:
+                self.frame = other.frame.compact()
+            else:
+                self.frame.merge(other.frame)
+        self.same_input += other.same_input
+        if other.inputs is not None:
+            self._top_inputs().merge(other.inputs)
+        if other.labels is not None:
+            self._labels().merge(other.labels)
+
+    def shed(self, rung: int) -> None:
+        """Let go of what no window as long as this rung of the ladder is asked for."""
+        if rung >= 2:
+            self.forget_sketches(FRAME_SIGNALS)
+            if self.frame is not None:
+                self.frame.features = np.zeros(0, np.float32)
+        if rung >= 3:
+            self.forget_sketches(self.quantiles.keys() - LASTING_SIGNALS)
+            self.inputs = None
+            self.labels = None
+            if self.vectors is not None:
+                # Months of them, in half the memory: off by some 1e-7 of themselves.
+                self.vectors.total = self.vectors.total.astype(np.float32)
+
+    def forget_frame(self) -> None:
+        """Let go of what was measured in a frame: another one takes its place."""
+        self.frame = None
+        self.forget_sketches((*FRAME_SIGNALS, SAME_INPUT_COSINE))
+        self.same_input = SameInputCounts(0, 0, self.same_input.repeats, self.same_input.inconsistent)
+
+    def forget_sketches(self, signals: Iterable[str]) -> None:
+        """Let go of the sketches of these signals."""
+        for name in list(signals):
+            self.quantiles.pop(name, None)
 
     def vector_sums(self, dimension: int) -> VectorSums:
         """The sums over vectors of this length; begun anew where those at hand are of another length."""
         if self.vectors is None or self.vectors.dimension != dimension:
-            self.vectors = VectorSums(dimension)
+            self.vectors = VectorSums.none(dimension)
         return self.vectors
 
     @property
     def sketch_nbytes(self) -> int:
-        """Bytes of the quantile sketches."""
-        return sum(sketch.nbytes for sketch in self.quantiles.values())
+        """Bytes of the sketches."""
+        inputs = 0 if self.inputs is None else self.inputs.nbytes
+        return inputs + sum(sketch.nbytes for sketch in self.quantiles.values())
 
     @property
     def vector_nbytes(self) -> int:
-        """Bytes of the sums over vectors."""
-        return 0 if self.vectors is None else self.vectors.total.nbytes
+        """Bytes of the sums over vectors and over what they measure."""
+        vectors = 0 if self.vectors is None else self.vectors.total.nbytes
+        return vectors + (0 if self.frame is None else self.frame.nbytes)
 
     def _sketch(self, name: str) -> QuantileSketch:
         sketch = self.quantiles.get(name)
         if sketch is None:
             sketch = self.quantiles[name] = QuantileSketch()
         return sketch
+
+    def _top_inputs(self) -> TopInputs:
+        if self.inputs is None:
+            self.inputs = TopInputs()
+        return self.inputs
+
+    def _labels(self) -> LabelCounts:
+        if self.labels is None:
+            self.labels = LabelCounts()
+        return self.labels

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.distribution import Distribution
 from app.model import (
-    METRICS,
-    VECTOR_FAULTS,
     EventBatch,
     EventError,
-    Reason,
     SeriesKey,
     SimilarityMetric,
     Timing,
-    VectorFault,
 )
+from app.series.dimension import Dimension
 from app.series.ladder import Ladder
-from app.series.learning import Block, Learning, Material
-from app.series.pane import Pane
+from app.series.learning import Block, Learned, Learning, Material
+from app.series.measuring import Measuring, Yardstick
+from app.series.metric import Metric
+from app.series.pane import Pane, Rows
 from app.series.recent_sample import RecentSample
+from app.series.rows import NO_KEYS, Memory, Vectors, rows_of_panes
 from app.series.totals import Totals
-from app.signals import SIGNALS
+from app.series.trailing import Past, TrailingSpans
+from app.series.window import Window
+from app.sketch import RecentInputs, VectorSample
 
 STAGED_EVENTS = 128
 """Folding costs little more for 128 events than for one; more would only hold vectors longer."""
@@ -34,27 +32,8 @@ STAGED_EVENTS = 128
 STAGED_NUMBERS = STAGED_EVENTS * 768
 """Staged numbers of vectors at most: 0.4 MB, whatever the length of the vectors that a sender tries."""
 
-DIMENSION_VOTES = 100
-"""The dimension is that of most of the first hundred vectors."""
-
-WINDOW_SAMPLE_ROWS = 128
-"""Vectors kept of each window: a picture and a pinned baseline want rows, no statistic needs more."""
-
-_DIMENSION_FAULT = 1 + VECTOR_FAULTS.index(VectorFault.DIMENSION)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The last minutes, hour or day of a series."""
-
-    name: str
-    seconds: float
-    pane: Pane
-
-    def distribution(self, signal: str) -> Distribution | None:
-        """Distribution of the signal; None where no event had it."""
-        sketch = self.pane.quantiles.get(signal)
-        return None if sketch is None else sketch.distribution()
+WINDOW_SAMPLE_ROWS = {"1h": 128, "24h": 256}
+"""Vectors kept of windows: for the picture and the statistics that need rows, and for the frame of a pinned window."""
 
 
 class Series:
@@ -73,13 +52,17 @@ class Series:
         self._staged_events = 0
         self._staged_numbers = 0
         self._totals = Totals(key, first_seen=now)
-        self._totals.dimension = dimension
-        self._metric_code = -1
-        self._votes: Counter[int] | None = Counter() if dimension is None else None
+        self._dimension = Dimension(dimension, self._forget_vectors)
+        self._metric = Metric()
         self._ladder = Ladder(timing, self._learn_pane)
         self._recent = {
-            name: RecentSample(seconds, WINDOW_SAMPLE_ROWS, rng) for name, seconds in timing.windows.items()
+            name: RecentSample(timing.windows[name], rows, rng) for name, rows in WINDOW_SAMPLE_ROWS.items()
         }
+        self._space = key.default_space
+        self._yardstick: Yardstick | None = None
+        self._measuring: Measuring | None = None
+        self._trailing = TrailingSpans()
+        self._recent_inputs: RecentInputs | None = None
         self._learning: Learning | None = Learning(timing, now, rng)
 
     def append(self, batch: EventBatch, now: float) -> list[EventError] | None:
@@ -91,7 +74,9 @@ class Series:
             if self._retired:
                 return None
             self._last_arrival = now
-            batch, refused = self._refuse_other_metrics(batch)
+            if batch.spaces[0] != self.key.default_space:
+                self._space = batch.spaces[0]
+            batch, refused = self._metric.refuse_others(batch)
             if len(batch):
                 self._staged.append(batch)
                 self._staged_events += len(batch)
@@ -109,64 +94,98 @@ class Series:
     @property
     def similarity_metric(self) -> SimilarityMetric | None:
         """What its scores measure; None before the first."""
-        return self._totals.similarity_metric
+        return self._metric.name
+
+    @property
+    def space(self) -> str:
+        """The vector space of its vectors."""
+        return self._space
+
+    @property
+    def first_seen(self) -> float:
+        """When it began, in unix seconds."""
+        return self._totals.first_seen
 
     @property
     def dimension(self) -> int | None:
         """Length of its vectors; None before the first."""
-        return self._totals.dimension
+        return self._dimension.numbers
 
     @property
     def dimension_settled(self) -> bool:
         """Whether the vectors' length is known for good."""
-        return self._votes is None
+        return self._dimension.settled
 
     def totals(self, now: float) -> Totals:
         """What was counted so far, as a copy."""
         with self._lock:
             self._fold(now)
+            self._totals.dimension = self._dimension.numbers
+            self._totals.similarity_metric = self._metric.name
             return self._totals.copy()
 
     def windows(self, now: float) -> dict[str, Window]:
         """Each window by its name; they are the caller's own."""
         with self._lock:
-            self._fold(now)
-            self._ladder.advance(now)
+            self._catch_up(now)
             return self._windows()
 
-    def window_material(self, window: str, now: float) -> Material:
-        """The window as what a baseline is made of: its blocks are the panes that are as long as a shorter window."""
+    def past(self, seconds: float, now: float) -> Past:
+        """The whole days before the last one, within these seconds; for reading alone."""
+        with self._lock:
+            self._catch_up(now)
+            return self._trailing.past(self._ladder.panes(len(self._timing.rungs) - 1), seconds, now)
+
+    def sample(self, window: str, now: float) -> VectorSample | None:
+        """Sampled vectors of a window that keeps some; None where it saw none."""
         with self._lock:
             self._fold(now)
-            self._ladder.advance(now)
+            recent = self._recent.get(window)
+            return None if recent is None else recent.sample(now)
+
+    def window_material(self, window: str, now: float) -> Material:
+        """The window as what a baseline is made of; its blocks are the panes of its rung of the ladder."""
+        with self._lock:
+            self._catch_up(now)
             windows = self._windows()
-            blocks = {}
-            for level, name in enumerate(list(windows)[: list(windows).index(window)]):
-                blocks[name] = tuple(Block.of(start, pane) for start, pane in self._ladder.panes(level + 1))
-            pane = windows[window].pane
+            level = list(windows).index(window)
+            recent = self._recent.get(window)
             return Material(
                 started=max(now - windows[window].seconds, self._totals.first_seen),
-                events=pane.events,
-                signals={name: sketch.distribution() for name, sketch in pane.quantiles.items()},
-                blocks=blocks,
-                sample=self._recent[window].sample(now),
+                whole=windows[window].pane,
+                block_seconds=self._timing.rungs[level].pane_seconds,
+                blocks=tuple(Block.of(start, pane) for start, pane in self._ladder.panes(level)),
+                sample=None if recent is None else recent.sample(now),
             )
 
-    def learned_events(self) -> int | None:
-        """How many events the baseline that is being learned holds; None once learning has stopped."""
+    def measure_with(self, yardstick: Yardstick, now: float) -> None:
+        """Measure vectors by this baseline from now on; what another one measured is forgotten."""
         with self._lock:
-            return None if self._learning is None else self._learning.whole.events
+            if self._yardstick is not None and self._yardstick.id == yardstick.id:
+                return
+            self._catch_up(now)
+            for pane in self._ladder.all_panes():
+                pane.forget_frame()
+            self._ladder.changed()
+            self._yardstick = yardstick
+            self._measuring = None if yardstick.frame is None else Measuring(yardstick.frame, now)
 
-    def learning_since(self) -> float | None:
-        """When learning began; None once it has stopped."""
+    @property
+    def measured(self) -> tuple[int, int]:
+        """How many vectors were measured in the frame, of how many that came."""
         with self._lock:
-            return None if self._learning is None else self._learning.started
+            return (0, 0) if self._measuring is None else (self._measuring.measured, self._measuring.offered)
+
+    def learned(self) -> Learned | None:
+        """How far the learning of a baseline has come; None once it has stopped."""
+        with self._lock:
+            each = self._learning
+            return None if each is None else Learned(each.started, each.whole.events, len(each.blocks))
 
     def learned_material(self, now: float) -> Material | None:
         """What was learned so far, as the caller's own; None once learning has stopped."""
         with self._lock:
-            self._fold(now)
-            self._ladder.advance(now)
+            self._catch_up(now)
             return None if self._learning is None else self._learning.material()
 
     def stop_learning(self) -> None:
@@ -197,38 +216,24 @@ class Series:
                 "quantile sketches of panes": sum(pane.sketch_nbytes for pane in panes),
                 "vector sums of panes": sum(pane.vector_nbytes for pane in panes),
                 "vector samples of windows": sum(recent.nbytes for recent in self._recent.values()),
-                "baseline being learned: vector sample": (
-                    0 if learning is None or learning.sample is None else learning.sample.nbytes
-                ),
-                "baseline being learned: time blocks": 0 if learning is None else learning.block_nbytes,
+                "recent inputs": 0 if self._recent_inputs is None else self._recent_inputs.nbytes,
+                "staged for the frame": 0 if self._measuring is None else self._measuring.nbytes,
+                "baseline being learned": 0 if learning is None else sum(learning.nbytes.values()),
             }
+
+    def _catch_up(self, now: float) -> None:
+        """All that came is in its pane, and every pane on its rung."""
+        self._fold(now)
+        self._ladder.advance(now)
+        self._measure(now)
 
     def _windows(self) -> dict[str, Window]:
         return {
             name: Window(name, seconds, pane)
-            for (name, seconds), pane in zip(self._timing.windows.items(), self._ladder.windows(), strict=False)
+            for (name, seconds), pane in zip(
+                self._timing.windows.items(), self._ladder.windows(len(self._timing.windows)), strict=True
+            )
         }
-
-    def _refuse_other_metrics(self, batch: EventBatch) -> tuple[EventBatch, list[EventError]]:
-        unlike = batch.metric != self._metric_code
-        if np.count_nonzero(unlike) == 0:
-            return batch, []
-        carries = batch.metric >= 0
-        if self._metric_code < 0:
-            self._metric_code = int(batch.metric[carries][0])
-            self._totals.similarity_metric = METRICS[self._metric_code]
-        wrong = carries & (batch.metric != self._metric_code)
-        if not wrong.any():
-            return batch, []
-        message = (
-            f"this series measures {METRICS[self._metric_code].value} since its first scores; "
-            "send one metric per series, another one under another model_version"
-        )
-        refused = [
-            EventError(int(index), "similarity_metric", Reason.SIMILARITY_METRIC, message)
-            for index in batch.index[wrong]
-        ]
-        return batch.take(np.flatnonzero(~wrong)), refused
 
     def _fold(self, now: float) -> None:
         """Move what is staged into totals, panes and samples."""
@@ -238,67 +243,75 @@ class Series:
         self._staged.clear()
         self._staged_events = 0
         self._staged_numbers = 0
-        batch, vectors, rows = self._valid_vectors(batch)
-        self._totals.add(batch, vectors=len(vectors))
         self._ladder.advance(now)
-        # Dot products may be so large that their sum is infinite: no value then, as where there is none.
-        with np.errstate(over="ignore", invalid="ignore"):
-            columns = {signal.name: signal.extract(batch) for signal in SIGNALS}
-        present = {name: np.isfinite(column) for name, column in columns.items()}
+        if batch.probe is not None and batch.probe.any():
+            self._fold_probes(batch.take(np.flatnonzero(batch.probe)), now)
+            batch = batch.take(np.flatnonzero(~batch.probe))
+        if len(batch):
+            self._fold_traffic(batch, now)
+
+    def _fold_probes(self, batch: EventBatch, now: float) -> None:
+        """Probes are no traffic: they feed the same-input check, and are counted."""
+        batch, vectors = self._dimension.valid_vectors(batch)
+        self._totals.add_probes(batch)
+        if not len(vectors.matrix):
+            return
+        if self._learning is not None and vectors.inputs is not None:
+            self._learning.add_inputs(vectors.inputs, vectors.matrix, np.ones(len(vectors.inputs), np.bool_))
+        same_input, cosines = self._memory(vectors, now).check(vectors.inputs, vectors.matrix)
+        position = int(self._ladder.positions(batch.timestamp).max())
+        nothing = np.empty((0, vectors.matrix.shape[1]), np.float32)
+        self._ladder.pane(position, now).update(Rows(0, 0, {}, nothing, NO_KEYS, same_input, cosines))
+
+    def _fold_traffic(self, batch: EventBatch, now: float) -> None:
+        batch, vectors = self._dimension.valid_vectors(batch)
+        self._totals.add(batch, vectors=len(vectors.matrix))
         positions = self._ladder.positions(batch.timestamp)
-        for position in map(int, np.unique(positions)):
-            members = positions == position
-            count = int(np.count_nonzero(members))
-            values = {name: column[members & present[name]] for name, column in columns.items()}
-            # Nearly always all are of one pane: then without a copy of the vectors.
-            chosen = vectors if count == len(batch) else vectors[members[rows]]
-            self._ladder.pane(position, now).update(count, values, chosen)
+        for position, rows in rows_of_panes(batch, vectors, positions, self._memory(vectors, now)):
+            self._ladder.pane(position, now).update(rows)
             if self._learning is not None and self._ladder.has_left_first_rung(position, now):
                 # Too late to come to the baseline with the pane of its time: a pane of its own.
                 late = Pane()
-                late.update(count, values, chosen)
+                late.update(rows)
                 self._learning.add_pane(position, late)
-        if len(vectors):
-            times = batch.timestamp[rows]
-            for recent in self._recent.values():
-                recent.update(vectors, times, now)
-            if self._learning is not None:
-                self._learning.add_vectors(vectors, times)
-
-    def _valid_vectors(self, batch: EventBatch) -> tuple[EventBatch, NDArray[np.float32], NDArray[np.intp]]:
-        """The batch with vectors of another dimension marked, the matrix of the others, and their rows."""
-        lengths = batch.vectors.lengths
-        if self._votes is not None:
-            self._vote(lengths[lengths > 0])
-        dimension = self._totals.dimension
-        if dimension is None:
-            return batch, np.empty((0, 0), np.float32), np.empty(0, np.intp)
-        fits = lengths == dimension
-        rows = np.flatnonzero(fits)
-        kept = batch.vectors
-        wrong = (lengths > 0) & ~fits
-        if len(rows) < len(batch) and wrong.any():
-            batch = replace(
-                batch,
-                fault=np.where(wrong, _DIMENSION_FAULT, batch.fault).astype(np.int8),
-                norm=np.where(wrong, np.nan, batch.norm),
-            )
-            kept = kept.take(rows)
-        return batch, np.asarray(kept.values, np.float32).reshape(len(rows), dimension), rows
-
-    def _vote(self, lengths: NDArray[np.intp]) -> None:
-        """Count the first vectors' lengths; drop what was kept of the vectors if the majority turns."""
-        if self._votes is None or lengths.size == 0:
+        if not len(vectors.matrix):
             return
-        room = DIMENSION_VOTES - self._votes.total()
-        self._votes.update(int(length) for length in lengths[:room])
-        winner, _ = self._votes.most_common(1)[0]
-        if self._totals.dimension not in (None, winner):
-            for pane in self._ladder.all_panes():
-                pane.vectors = None
-        self._totals.dimension = winner
-        if self._votes.total() >= DIMENSION_VOTES:
-            self._votes = None
+        times = batch.timestamp[vectors.events]
+        for recent in self._recent.values():
+            recent.update(vectors.matrix, times, now)
+        if self._learning is not None:
+            self._learning.add_vectors(vectors.matrix, times)
+            if vectors.inputs is not None:
+                self._learning.add_inputs(vectors.inputs, vectors.matrix)
+        measuring = self._measuring
+        if (
+            measuring is not None
+            and measuring.frame.dimension == vectors.matrix.shape[1]
+            and measuring.offer(vectors.matrix, positions[vectors.events], now)
+        ):
+            self._measure(now)
+
+    def _measure(self, now: float) -> None:
+        """Add what the staged vectors measure to the panes they came in."""
+        if self._measuring is not None:
+            for each in self._measuring.take():
+                pane = self._ladder.pane(each.position, now)
+                pane.add_measured(self._measuring.frame, each.vectors, each.measured)
+
+    def _memory(self, vectors: Vectors, now: float) -> Memory:
+        """What the inputs of a batch are looked up in."""
+        dimension = vectors.matrix.shape[1]
+        if vectors.inputs is not None and (self._recent_inputs is None or self._recent_inputs.dimension != dimension):
+            self._recent_inputs = RecentInputs(dimension=dimension, seconds=self._timing.windows["5m"])
+        return Memory(None if self._yardstick is None else self._yardstick.known, self._recent_inputs, now)
+
+    def _forget_vectors(self) -> None:
+        for pane in self._ladder.all_panes():
+            pane.vectors = None
+            pane.forget_frame()
+        self._ladder.changed()
+        if self._learning is not None:
+            self._learning.forget_vectors()
 
     def _learn_pane(self, position: int, pane: Pane) -> None:
         if self._learning is not None:

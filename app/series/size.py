@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from app.drift.whitening import RANK
+from app.frame import ANCHORS, COMPONENTS, FEATURES
 from app.model import Timing
-from app.series.learning import BLOCK_STEPS, SAMPLE_ROWS, kept_blocks
+from app.series.learning import BLOCK_STEPS, KEPT_BLOCKS, SAMPLE_ROWS
+from app.series.measuring import STAGED_ROWS
+from app.series.pane import FRAME_SIGNALS, LASTING_SIGNALS
 from app.series.series import STAGED_NUMBERS, WINDOW_SAMPLE_ROWS
 from app.signals import SIGNALS
 from app.sketch import QuantileSketch
 
 # The second numbers are objects and allocation, as measured by tests/test_memory.py.
-PANE_NBYTES = len(SIGNALS) * QuantileSketch.MAX_NBYTES + 800
-BLOCK_NBYTES = len(SIGNALS) * (4 * BLOCK_STEPS + 80) + 350
+PANE_OVERHEAD: Final = 1_700
+BLOCK_NBYTES: Final = len(LASTING_SIGNALS) * 4 * BLOCK_STEPS + 1_400
 
-ROW_NBYTES = 24
+ROW_NBYTES: Final = 24
 """Norm, time and priority of a sampled vector."""
 
-FIXED_NBYTES = 200_000
-"""Totals, staged scores, and of a baseline the distributions and limits."""
+KNOWN_INPUTS: Final = 512
+RECENT_INPUTS: Final = 128
+
+FIXED_NBYTES: Final = 400_000
+"""Totals, staged scores, and of a baseline the distributions, limits and components."""
 
 
 def full_series_nbytes(timing: Timing, dimension: int) -> int:
-    """What a series and its baseline take at most, once all panes, blocks and samples are full."""
-    # One pane of each rung is partly in the span of the next.
-    panes = sum(rung.panes + 1 for rung in timing.rungs)
-    rows = SAMPLE_ROWS + 2 * WINDOW_SAMPLE_ROWS * len(timing.windows)
-    return (
-        FIXED_NBYTES
-        + 4 * STAGED_NUMBERS
-        + sum(kept_blocks(timing).values()) * BLOCK_NBYTES
-        + panes * (PANE_NBYTES + 8 * dimension)
-        + rows * (ROW_NBYTES + 2 * dimension)
-    )
+    """What a series and its final baseline take at most, once all panes, blocks and samples are full."""
+    panes = [rung.panes + 1 for rung in timing.rungs]
+    signals = [len(SIGNALS) + 1 + len(FRAME_SIGNALS)] * 2 + [len(SIGNALS) + 1] + [len(LASTING_SIGNALS)] * len(panes)
+    sketches = sum(count * kept for count, kept in zip(panes, signals, strict=False)) * QuantileSketch.MAX_NBYTES
+    sums = sum(panes) * ((8 + 4) * dimension + PANE_OVERHEAD) + sum(panes[:2]) * 4 * FEATURES
+    frame = dimension * (2 * ANCHORS + 4 * RANK) + 4 * SAMPLE_ROWS * COMPONENTS
+    blocks = (KEPT_BLOCKS + KEPT_BLOCKS // 8) * ((4 + 4) * dimension + BLOCK_NBYTES)
+    rows = 2 * sum(WINDOW_SAMPLE_ROWS.values()) + KNOWN_INPUTS
+    staged = 4 * STAGED_NUMBERS + 4 * (STAGED_ROWS + RECENT_INPUTS) * dimension
+    return FIXED_NBYTES + sketches + sums + frame + blocks + rows * (ROW_NBYTES + 2 * dimension) + staged

@@ -59,6 +59,12 @@ class Totals:
                     self.buckets[signal.name] = BucketCounts(signal.bounds)
                 self.buckets[signal.name].update(finite)
 
+    def add_probes(self, batch: EventBatch) -> None:
+        """Count events that are no traffic: accepted, and nothing else."""
+        self.events += len(batch)
+        self.represented_events += float(batch.weight.sum())
+        self.last_event = max(self.last_event, float(batch.timestamp.max()))
+
     def _add_queries(self, batch: EventBatch) -> None:
         queries = int(np.count_nonzero(batch.query))
         if queries == 0:

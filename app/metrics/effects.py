@@ -1,0 +1,113 @@
+"""Families about how large a change is: against a baseline, and of the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from app.drift.diagnosis import INCONSISTENT_LIMIT
+from app.drift.effects import Effects
+from app.drift.gates import GATES_BY_EFFECT
+from app.drift.same_input import CHANGED_COSINE, MINIMUM_MATCHES, SameInput
+from app.metrics.evaluated import IN_BUDGET, Evaluated, gauge, in_budget
+from app.metrics.family import Reading, Source, Value
+
+
+def _size(name: str, text: str, read: Callable[[Effects], Value]) -> Source[Evaluated]:
+    """An effect of each window against each baseline."""
+
+    def readings(evaluated: Evaluated) -> Iterator[Reading]:
+        return ((place, read(effects)) for place, effects in evaluated.view.effects.items() if in_budget(*place))
+
+    return Source(gauge(name, f"{text} {IN_BUDGET}", "window", "baseline"), readings)
+
+
+def _same_input(name: str, text: str, read: Callable[[SameInput], Value]) -> Source[Evaluated]:
+    """What became of inputs that were seen before, in each window."""
+
+    def readings(evaluated: Evaluated) -> Iterator[Reading]:
+        return (((window.name,), read(window.same_input)) for window in evaluated.view.windows.values())
+
+    return Source(gauge(f"same_input_{name}", text, "window"), readings)
+
+
+def _gate(effect: str, size: str = "above") -> str:
+    gate = GATES_BY_EFFECT[effect]
+    ticket = "" if gate.ticket == gate.page else f"{size} {gate.ticket:g} is worth a ticket, "
+    return f"With a drift score above 1, {ticket}{size} {gate.page:g} is worth a page."
+
+
+_EITHER_WAY: Final = "further from 0 than"
+
+EFFECTS: Final[tuple[Source[Evaluated], ...]] = (
+    _size(
+        "changed_share",
+        "Best estimate of the share of vectors in the window that are unlike anything in the baseline, 0 to 1, from "
+        "their cosines to its anchors. Absent where too few vectors were measured in the frame.",
+        lambda effects: effects.changed_share,
+    ),
+    _size(
+        "changed_share_lower_bound",
+        "At least this share of the vectors in the window is unlike anything in the baseline, 0 to 1: above the truth "
+        f"in at most one window in twenty. {_gate('changed_share_lower_bound')}",
+        lambda effects: effects.changed_share_lower_bound,
+    ),
+    _size(
+        "mean_displacement",
+        "How far the mean vector of the window is from the baseline's, in squared standard deviations of the baseline "
+        "after whitening, less what sampling alone adds: about 0, below it too, with no drift. "
+        f"{_gate('mean_displacement')}",
+        lambda effects: effects.mean_displacement,
+    ),
+    _size(
+        "variance_log_ratio",
+        "Natural logarithm of the total variance of the vectors in the window over the baseline's: 0 is no change, "
+        f"below 0 vectors move together, above 0 apart. {_gate('variance_log_ratio', _EITHER_WAY)}",
+        lambda effects: effects.variance_log_ratio,
+    ),
+    _size(
+        "norm_change_ratio",
+        "Mean L2 norm in the window over the baseline's, less 1: 0.1 is a tenth longer, below 0 is shorter. "
+        f"{_gate('norm_change_ratio', _EITHER_WAY)}",
+        lambda effects: effects.norm_change_ratio,
+    ),
+    _size(
+        "ood_excess_ratio",
+        "Share of the vectors in the window with a cosine to the nearest anchor below the 5 % quantile of the pinned "
+        "or uploaded baseline, less the share that the baseline has of such: about 0 with no drift, at most 1.",
+        lambda effects: effects.ood_excess_ratio,
+    ),
+    _size(
+        "centroid_cosine",
+        "Cosine of the mean vectors of window and baseline, -1 to 1: 1 is the same direction. How close to 1 is "
+        "healthy differs from model to model, so that no threshold carries over: alarm on embedding_drift_score.",
+        lambda effects: effects.centroid_cosine,
+    ),
+    _same_input(
+        "matches",
+        "Events of the window whose input (input_hash or probe) the pinned or uploaded baseline knows: what "
+        "embedding_same_input_cosine and embedding_same_input_changed_ratio rest on. Absent where no input of the "
+        "window was ever seen before.",
+        lambda same: same.matches if same.matches or same.repeats else None,
+    ),
+    _same_input(
+        "cosine",
+        "Median cosine of the vectors of inputs that the baseline knows to their vectors there: 1 while model, "
+        "tokenizer and preprocessing are as they were, whatever is asked. Absent without matches.",
+        lambda same: same.median_cosine if same.matches else None,
+    ),
+    _same_input(
+        "changed_ratio",
+        f"Share of embedding_same_input_matches with a cosine below {CHANGED_COSINE:g}: the same input, another "
+        "vector, so that not the traffic but the model, tokenizer or preprocessing has changed. Says little below "
+        f"{MINIMUM_MATCHES} matches. {_gate('same_input_changed_ratio')} Absent without matches.",
+        lambda same: same.changed_ratio if same.matches else None,
+    ),
+    _same_input(
+        "inconsistent_ratio",
+        "Share of the events whose input came minutes before, too, with a cosine to the vector that it had then below "
+        f"{CHANGED_COSINE:g}: above {INCONSISTENT_LIMIT:g} versions are mixed or vectors corrupted. Needs no baseline. "
+        "Absent where no input came again.",
+        lambda same: same.inconsistent_ratio if same.repeats else None,
+    ),
+)

@@ -1,0 +1,89 @@
+"""What a series' events are measured with once it has a baseline: its frame and its known inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.drift.same_input import KnownInputs
+from app.frame import Frame, Measured
+from app.model import Floats
+
+ROWS_PER_SECOND: Final = 200.0
+"""Vectors measured at most, evenly among those that came: 2,000 of them say as much of a share as all 20,000 would, and
+each costs some 20 us."""
+
+BURST_SECONDS: Final = 2.0
+STAGED_ROWS: Final = 128
+"""Anchors are turned to float32 once for so many rows: it takes as long as measuring them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Yardstick:
+    """The part of a baseline that events are measured with as they come."""
+
+    id: str
+    """That of the baseline."""
+    frame: Frame | None
+    known: KnownInputs | None
+
+
+class MeasuredRows(NamedTuple):
+    """Rows of one pane and what they measure."""
+
+    position: int
+    """Of the pane in the first rung."""
+    vectors: NDArray[np.float32]
+    measured: Measured
+
+
+class Measuring:
+    """Picks vectors to measure, at most `ROWS_PER_SECOND`, and measures them many at a time."""
+
+    def __init__(self, frame: Frame, now: float) -> None:
+        self.frame = frame
+        self.offered = 0
+        self.measured = 0
+        self._allowed = ROWS_PER_SECOND * BURST_SECONDS
+        self._since = now
+        self._staged: list[NDArray[np.float32]] = []
+        self._positions: list[Floats] = []
+        self._rows = 0
+
+    def offer(self, vectors: NDArray[np.float32], positions: Floats, now: float) -> bool:
+        """Stage some of the vectors, shape (n, d), with the pane of each; say whether there are enough to measure."""
+        passed = max(0.0, now - self._since)
+        self._since = now
+        self._allowed = min(self._allowed + passed * ROWS_PER_SECOND, ROWS_PER_SECOND * BURST_SECONDS)
+        n = len(vectors)
+        allowed = min(n, int(self._allowed))
+        self.offered += n
+        self.measured += allowed
+        self._allowed -= allowed
+        if allowed:
+            # Evenly, so that no part of a request speaks for the rest.
+            chosen = slice(None) if allowed == n else np.arange(allowed) * n // allowed
+            self._staged.append(vectors[chosen])
+            self._positions.append(positions[chosen])
+            self._rows += allowed
+        return self._rows >= STAGED_ROWS
+
+    def take(self) -> Iterator[MeasuredRows]:
+        """Measure what is staged; yield it pane by pane."""
+        if not self._rows:
+            return
+        vectors, positions = np.concatenate(self._staged), np.concatenate(self._positions)
+        self._staged, self._positions, self._rows = [], [], 0
+        measured = self.frame.measure(vectors)
+        for position in np.unique(positions):
+            members = np.flatnonzero(positions == position)
+            yield MeasuredRows(int(position), vectors[members], measured.take(members))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the staged rows."""
+        return sum(rows.nbytes for rows in self._staged)

@@ -1,0 +1,88 @@
+"""A batch of one series, cut into the rows of each pane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.drift.same_input import KnownInputs, SameInputCounts, count_changed
+from app.model import EventBatch, Floats
+from app.series.pane import Rows
+from app.signals import SIGNALS
+from app.sketch import RecentInputs, content_keys
+
+NO_KEYS = np.zeros(0, np.uint64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """The valid vectors of a batch."""
+
+    matrix: NDArray[np.float32]
+    """Shape (n, dimension)."""
+    events: NDArray[np.intp]
+    """The event of each, ascending; shape (n,)."""
+    inputs: NDArray[np.uint64] | None
+    """The keyed hash of each one's input, 0 where it has none; None where none has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """What tells whether the same input gave the same vector."""
+
+    known: KnownInputs | None
+    recent: RecentInputs | None
+    now: float
+
+    def check(self, inputs: NDArray[np.uint64] | None, matrix: NDArray[np.float32]) -> tuple[SameInputCounts, Floats]:
+        """Events whose input came before, in the baseline or just now; and the cosines to the baseline's vectors."""
+        if inputs is None or not len(matrix):
+            return SameInputCounts(), np.empty(0)
+        cosines = np.empty(0)
+        if self.known is not None and self.known.directions.shape[1] == matrix.shape[1]:
+            _, cosines = self.known.match(inputs, matrix)
+        repeats, inconsistent = (0, 0) if self.recent is None else self.recent.check(inputs, matrix, self.now)
+        return SameInputCounts(cosines.size, count_changed(cosines), repeats, inconsistent), cosines
+
+
+def rows_of_panes(batch: EventBatch, vectors: Vectors, positions: Floats, memory: Memory) -> Iterator[tuple[int, Rows]]:
+    """Yield the number of each pane in the first rung with its rows; `positions` has the pane of each event."""
+    # Dot products may be so large that their sum is infinite: no value then, as where there is none.
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = {signal.name: signal.extract(batch) for signal in SIGNALS}
+    present = {name: np.isfinite(column) for name, column in columns.items()}
+    for position in map(int, np.unique(positions)):
+        members = positions == position
+        count = int(np.count_nonzero(members))
+        # Nearly always all are of one pane: then without a copy of the vectors.
+        mine = slice(None) if count == len(batch) else np.flatnonzero(members[vectors.events])
+        matrix = vectors.matrix[mine]
+        inputs = None if vectors.inputs is None else vectors.inputs[mine]
+        same_input, cosines = memory.check(inputs, matrix)
+        yield (
+            position,
+            Rows(
+                events=count,
+                invalid=int(np.count_nonzero(batch.fault[members])),
+                signals={name: column[members & present[name]] for name, column in columns.items()},
+                vectors=matrix,
+                inputs=_told_apart(inputs, matrix),
+                same_input=same_input,
+                same_input_cosines=cosines,
+                labels=[each for each, mine_too in zip(batch.labels, members, strict=True) if each and mine_too]
+                if batch.labels is not None
+                else [],
+            ),
+        )
+
+
+def _told_apart(inputs: NDArray[np.uint64] | None, matrix: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """What tells inputs: their hashes, or else what their vectors hold."""
+    if not len(matrix):
+        return NO_KEYS
+    if inputs is None:
+        return content_keys(matrix)
+    return np.where(inputs == 0, content_keys(matrix), inputs) if (inputs == 0).any() else inputs
