@@ -63,16 +63,18 @@ class Calibration:
     def learn(cls, blocks: Blocks, alpha: float) -> Self:
         """From a baseline's blocks; `alpha` in (0, 0.1), see `alpha_of_budget`."""
         baseline = blocks.baseline
+        mean_shift = MeanShift.learn(blocks)
+        witness = mean_shift.witness
         return cls(
-            mean_shift=MeanShift.learn(blocks),
-            novelty=Novelty.learn(blocks),
-            mahalanobis=MeanDistance.learn(blocks),
+            mean_shift=mean_shift,
+            novelty=Novelty.learn(blocks, witness),
+            mahalanobis=MeanDistance.learn(blocks, witness),
             spread=Spread.learn(blocks),
             norm=Norm.learn(blocks, alpha),
             top1=Top1.learn(blocks, alpha),
-            joint=learn_joint(blocks),
+            joint=learn_joint(blocks, witness),
             invalid=Invalid(baseline.invalid, baseline.invalid + baseline.vectors.n),
-            novelties=Novelties.learn(blocks),
+            novelties=Novelties.learn(blocks, witness),
             alpha=alpha,
             windows=len(blocks.windows),
             time_matched=blocks.time_matched,
@@ -102,7 +104,7 @@ class Calibration:
         enough = min(window.vectors.n, window.frame.n) >= MINIMUM_EVENTS
         share = NOTHING_CHANGED
         if enough:
-            share = self.novelties.changed_share(window.frame, window.independent_rows)
+            share = self.novelties.changed_share(window)
         same = window.same_input
         return Effects(
             changed_share=share.estimate,

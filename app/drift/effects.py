@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from app.drift.blocks import Blocks
-from app.drift.noise import Noise
-from app.drift.sums import NOVELTY_LEVELS, FrameSums
+from app.drift.dependence import INDEPENDENT, Witness, noise_of
+from app.drift.noise import OWN_FRAME, Noise
+from app.drift.sums import NOVELTY_LEVELS
+from app.drift.window import Window
 
 BOUND_QUANTILE: Final = 2.45
 """Of the standard normal: 5 % shared by the seven levels."""
@@ -56,18 +58,18 @@ class Novelties:
     levels: tuple[Noise, ...]
 
     @classmethod
-    def learn(cls, blocks: Blocks) -> Self:
-        """From a baseline's blocks."""
-        return cls(tuple(_level(blocks, level, share) for level, share in enumerate(NOVELTY_LEVELS)))
+    def learn(cls, blocks: Blocks, witness: Witness = INDEPENDENT) -> Self:
+        """From a baseline's blocks, and what the exact sums say where few rows were measured."""
+        return cls(tuple(_level(blocks, level, share, witness) for level, share in enumerate(NOVELTY_LEVELS)))
 
-    def changed_share(self, sums: FrameSums, independent: float) -> ChangedShare:
-        """From the counts of a window with n >= 1 rows measured in the frame, of which `independent` are no repeats."""
-        bounds, estimates = [], []
-        for count, share, null in zip(sums.below.tolist(), NOVELTY_LEVELS, self.levels, strict=True):
-            found = count / sums.n
-            own = share * (1 - share)
-            dependence = null.variance / own
-            noise = null.variance / null.events + dependence * max(found * (1 - found), own) / independent
+    def changed_share(self, window: Window) -> ChangedShare:
+        """Of a window with rows measured in the frame."""
+        bounds, estimates, sums = [], [], window.frame
+        rows, vectors = window.independent_rows, window.independent_vectors
+        for count, null in zip(sums.below.tolist(), self.levels, strict=True):
+            found, share = count / sums.n, null.mean
+            own = null.variance
+            noise = own * null.baseline + max(found * (1 - found), own) * noise_of(rows, vectors, null.effect)
             error = BOUND_QUANTILE * math.sqrt(noise + null.wobble)
             bounds.append((found - share - error) / (1 - share))
             estimates.append((found - share) / (1 - share))
@@ -75,10 +77,12 @@ class Novelties:
         return ChangedShare(max(bounds[best], 0.0), max(estimates[best], 0.0))
 
 
-def _level(blocks: Blocks, level: int, share: float) -> Noise:
+def _level(blocks: Blocks, level: int, share: float, witness: Witness) -> Noise:
     return Noise.learn(
         blocks,
         lambda window: float(window.frame.below[level]) / window.frame.n,
         lambda window: window.frame.n,
         share * (1 - share),
+        witness=witness.scaled(effect=1.0, wobble=0.5),
+        own=OWN_FRAME,
     )

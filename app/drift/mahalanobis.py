@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
-from app.drift.noise import Noise
+from app.drift.dependence import INDEPENDENT, Witness
+from app.drift.noise import OWN_FRAME, Noise
 from app.drift.window import Window
 
 FLOOR: Final = 0.005
@@ -24,10 +25,13 @@ class MeanDistance:
     noise: Noise
 
     @classmethod
-    def learn(cls, blocks: Blocks) -> Self:
-        """From a baseline's blocks."""
+    def learn(cls, blocks: Blocks, witness: Witness = INDEPENDENT) -> Self:
+        """From a baseline's blocks, and what the exact sums say where few rows were measured."""
         variance = blocks.baseline.frame.distance_variance
-        return cls(Noise.learn(blocks, _distance, lambda window: window.frame.n, variance))
+        expected = witness.scaled(effect=1.3, wobble=3.0)
+        return cls(
+            Noise.learn(blocks, _distance, lambda window: window.frame.n, variance, witness=expected, own=OWN_FRAME)
+        )
 
     def value(self, window: Window) -> float:
         """Mean distance above the baseline's."""
@@ -35,7 +39,9 @@ class MeanDistance:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY."""
-        return max(self.noise.limit(window.independent_rows, alpha), FLOOR * self.noise.mean)
+        return max(
+            self.noise.limit(window.independent_rows, window.independent_vectors, alpha), FLOOR * self.noise.mean
+        )
 
 
 def _distance(window: Window) -> float:

@@ -50,7 +50,7 @@ class Spread:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY; two-sided."""
-        return max(self.noise.limit(window.independent_vectors, alpha / 2), FLOOR)
+        return max(self.noise.limit(window.independent_vectors, window.independent_vectors, alpha / 2), FLOOR)
 
 
 def _log_variance(window: Window) -> float:
