@@ -24,7 +24,7 @@ from app.drift.window import STEPS, Window
 from app.frame import MINIMUM_ROWS, Frame, Measured
 from app.model import Floats
 
-ALPHA: Final = 6e-4
+ALPHA: Final = 1e-3
 """How often a comparison of two samples of the same traffic may say drift, for the whole alarm family."""
 
 PANES: Final = 64

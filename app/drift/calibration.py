@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from app.drift.blocks import Blocks
 from app.drift.effects import NOTHING_CHANGED, Effects, Novelties
 from app.drift.invalid import Invalid
-from app.drift.joint import learn_joint
+from app.drift.joint import learn_novel_shift, together
 from app.drift.mahalanobis import MeanDistance
 from app.drift.mean_shift import MeanShift
 from app.drift.norm import Norm
@@ -50,6 +50,7 @@ class Calibration:
     norm: Norm | None
     top1: Top1 | None
     joint: MeanShift
+    """Of the novel rows alone."""
     invalid: Invalid
     novelties: Novelties
     alpha: float
@@ -72,7 +73,7 @@ class Calibration:
             spread=Spread.learn(blocks),
             norm=Norm.learn(blocks, alpha),
             top1=Top1.learn(blocks, alpha),
-            joint=learn_joint(blocks, witness),
+            joint=learn_novel_shift(blocks, witness),
             invalid=Invalid(baseline.invalid, baseline.invalid + baseline.vectors.n),
             novelties=Novelties.learn(blocks, witness),
             alpha=alpha,
@@ -122,14 +123,15 @@ class Calibration:
         )
 
     def _read_vectors(self, window: Window) -> list[Reading]:
+        alpha = self.alpha
+        shift = Reading("mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, alpha))
+        novelty = Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, alpha))
+        distance, most = self.mahalanobis.value(window), self.mahalanobis.limit(window, alpha)
+        novel_shift = self.joint.value(window) / self.joint.limit(window, alpha)
         return [
-            Reading(
-                "mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, self.alpha)
-            ),
-            Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, self.alpha)),
-            Reading(
-                "mahalanobis", "embedding", self.mahalanobis.value(window), self.mahalanobis.limit(window, self.alpha)
-            ),
-            Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, self.alpha)),
-            Reading("joint", "embedding", self.joint.value(window), self.joint.limit(window, self.alpha)),
+            shift,
+            novelty,
+            Reading("mahalanobis", "embedding", distance, most),
+            Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, alpha)),
+            Reading("joint", "embedding", together(novel_shift, shift.score, novelty.score), 1.0),
         ]

@@ -12,7 +12,7 @@ from app.drift.noise import OWN_FRAME, Noise
 from app.drift.sums import NOVELTY_LEVELS
 from app.drift.window import Window
 
-BOUND_QUANTILE: Final = 2.45
+BOUND_QUANTILE: Final = 2.34
 """Of the standard normal: 5 % shared by the seven levels."""
 
 

@@ -106,6 +106,8 @@ class MeanShift:
     wobble: float
     """Its variance there beyond noise."""
     freedom: float
+    floor: float
+    """Least limit."""
     witness: Witness
     """What the panes say of traffic, before deflation."""
 
@@ -117,6 +119,7 @@ class MeanShift:
         dimensions: Dimensions | None = None,
         moment: Callable[[Window], Moment] = every_vector,
         tolerance: float = MIX,
+        floor: float = FLOOR,
         expected: Witness = INDEPENDENT,
         own: float = 1.0,
     ) -> Self:
@@ -153,11 +156,12 @@ class MeanShift:
             drift=0.0,
             wobble=0.0,
             freedom=3.0,
+            floor=floor,
             witness=Witness(effect, 0.0),
         )
         if blocks.after is not None:
             spans = independent_spans(blocks.after, blocks.baseline)
-            learned = learned._recentred(moment(blocks.after), expected.wobble, spans)
+            learned = learned._recentred(moment(blocks.after), expected, spans)
         of_baseline = blocks.window_folds != LATER
         shrunk = np.where(of_baseline, blocks.averaged, 1.0)
         left_out = learned.left_out(blocks, shifts, sizes, own).times(shrunk)
@@ -205,7 +209,7 @@ class MeanShift:
         chance = self._chance(own, self.centre_noise) + 4 * self._noise(now) * self.drift
         chance += window.repeats.concentration * self.dimensions.length_variance
         wobble = self._wobble_quantile(alpha) ** 2 * self.wobble
-        return max(self.drift + math.sqrt(quantile**2 * chance + wobble), FLOOR)
+        return max(self.drift + math.sqrt(quantile**2 * chance + wobble), self.floor)
 
     def _wobble_quantile(self, alpha: float) -> float:
         """Of the standardised sum of squares that wobble makes, widened as Student's t is for its few windows."""
@@ -224,16 +228,17 @@ class MeanShift:
         products = 2 * (current + baseline) ** 2 * space.squared
         return products + (current**3 + baseline**3) * space.length_variance
 
-    def _recentred(self, after: Moment, wobble: float, spans: float) -> Self:
-        """With the mean of all healthy traffic since the baseline, `wobble` from span to span, taken into account.
+    def _recentred(self, after: Moment, expected: Witness, spans: float) -> Self:
+        """With the mean of the healthy traffic since the baseline, of so many independent spans, taken into account.
 
         Not where it is further away than chance explains: that would teach a drift.
         """
-        since = after.noise(self.design_effect) + wobble / spans
+        since = after.noise(self.design_effect) + expected.wobble / spans
         noise = self.centre_noise + since
         delta = self.space.whiten(after.mean - self.centre)
         excess = float(delta @ delta) - noise * self.dimensions.effective
-        if excess > 2 * math.sqrt(self._chance(since, self.centre_noise)):
+        swing = expected.swing * self.dimensions.effective / spans
+        if excess > 2 * math.sqrt(self._chance(since, self.centre_noise) + swing**2):
             return self
         share = self.centre_noise / noise
         return replace(
