@@ -201,9 +201,7 @@ def _novel_total(rows: NDArray[np.float32], weights: Floats, mean: Floats) -> Fl
     return np.asarray(weights @ rows - weights.sum() * mean, np.float64)
 
 
-def _novel_dimensions(
-    rows: NDArray[np.float32], weights: Floats, whitening: Whitening, left_out: Floats
-) -> Dimensions:
+def _novel_dimensions(rows: NDArray[np.float32], weights: Floats, whitening: Whitening, left_out: Floats) -> Dimensions:
     """Traces of the covariance of y = P'(x - mean), each row times its weight."""
     n = rows.shape[0]
     novel = weights > 0

@@ -75,7 +75,7 @@ def test_a_baseline_that_wobbles_allows_what_one_that_does_not_calls_drift():
     drifted = normal(rng, 1000, moved)
 
     assert scores(calm, window(calm_frame, drifted))["mean_shift"] > 1
-    assert len(wobbly.mean_shift.directions.wobble) >= 1
+    assert len(wobbly.vectors.mean_shift.directions.wobble) >= 1
     assert scores(wobbly, window(frame, drifted))["mean_shift"] < 1
 
 
@@ -97,7 +97,7 @@ def test_a_block_is_left_out_of_what_it_is_held_against():
     rng = np.random.default_rng(7)
     panes = [normal(rng, 100, 3.0 if i < 2 else 0.0) for i in range(16)]
     _, calibration = calibrated(panes, 1e-3, span=2)
-    shift = calibration.mean_shift
+    shift = calibration.vectors.mean_shift
     values = shift.left_out(blocks_of(panes), *shifts_of(panes, shift), own=1.0).values
     rows = np.concatenate(panes).astype(np.float64)
     delta = shift.space.whiten(rows[:200].mean(axis=0) - rows[200:].mean(axis=0))
@@ -127,7 +127,7 @@ def test_repeated_events_widen_the_limits_that_a_baseline_with_sessions_learns()
         max(scores(calibration, window(frame, np.repeat(normal(rng, 100), 3, axis=0))).values()) for _ in range(20)
     ]
 
-    assert 2.3 < calibration.mean_shift.design_effect < 3.7
+    assert 2.3 < calibration.vectors.mean_shift.design_effect < 3.7
     assert max(worst) < 1
 
 
@@ -143,8 +143,8 @@ def test_later_windows_count_for_the_wobble_but_not_for_the_baseline():
     after = Calibration.learn(Blocks.of(frame, panes, 4, later), 1e-3)
 
     assert (before.windows, after.windows) == (8, 20)
-    assert after.novelty.noise.freedom > before.novelty.noise.freedom
-    assert after.mean_shift.baseline.rows == before.mean_shift.baseline.rows == 960
+    assert after.vectors.novelty.noise.freedom > before.vectors.novelty.noise.freedom
+    assert after.vectors.mean_shift.baseline.rows == before.vectors.mean_shift.baseline.rows == 960
 
 
 def test_a_duration_longer_than_an_eighth_of_the_baseline_is_not_time_matched():

@@ -12,6 +12,8 @@ QUIET = {
     "mean_displacement": 0.0,
     "variance_log_ratio": 0.0,
     "norm_change_ratio": 0.0,
+    "ood_excess_ratio": 0.0,
+    "centroid_cosine": 1.0,
     "invalid_share": 0.0,
     "same_input_cosine": None,
     "same_input_changed_ratio": None,

@@ -84,7 +84,7 @@ def test_merged_sums_are_the_sums_of_all_rows():
     assert merged.below.tolist() == whole.below.tolist()
     for name in ("depth", "depth_squares", "distance", "distance_squares", "novel", "features"):
         np.testing.assert_allclose(getattr(merged, name), getattr(whole, name), rtol=1e-5, atol=1e-4)
-    assert VectorSums.of(rows).variance == pytest.approx(vector_sums.variance, rel=1e-9)
+    assert VectorSums.of(rows).variance == pytest.approx(vector_sums.variance, rel=1e-6)
     assert vector_sums.variance == pytest.approx(np.cov(rows.T.astype(np.float64)).trace(), rel=1e-6)
 
 

@@ -34,23 +34,36 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Blocks:
-    """The panes of a baseline, and windows made of them that are as long as those to be judged."""
+class Spans:
+    """A baseline, and windows of it that are as long as those to be judged."""
+
+    baseline: Window
+    windows: list[Window]
+    time_matched: bool
+    """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
+
+    @classmethod
+    def joined(cls, panes: Sequence[Window], span: int) -> Spans:
+        """From panes of any kind in the order of time, `span` of which make a window; those need no vectors."""
+        length = max(1, min(span, len(panes) // FOLDS))
+        windows = [Window.merged(panes[i : i + length]) for i in range(0, len(panes) - length + 1, length)]
+        return Spans(Window.merged(panes), windows, length == span)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks(Spans):
+    """The panes of a baseline with vectors, and windows made of them that are as long as those to be judged."""
 
     space: Whitening
     novel_dimensions: Dimensions
-    baseline: Window
     panes: list[Window]
     pane_folds: NDArray[np.intp]
-    windows: list[Window]
     window_folds: NDArray[np.intp]
     """LATER where a window is no part of the baseline."""
-    time_matched: bool
-    """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
     averaged: float = 1.0
     """Variance of the windows to be judged over that of those that stand in for them."""
     after: Window | None = None
-    """All traffic since the baseline that may correct what few rows of the baseline say of its middle."""
+    """Healthy traffic since the baseline, that may correct what few rows of the baseline say of its middle."""
 
     @classmethod
     def of(
@@ -67,9 +80,10 @@ class Blocks:
 
         Panes with less than a quarter of the median pane's vectors tell of sampling noise alone and are left out,
         but for the baseline as a whole. `later` are windows of the same duration that closed after the frame was
-        frozen, `after` is healthy traffic since then. `whole_days` says that both baseline and windows are days, in
-        which a daily rhythm averages out. Raises ValueError where fewer than 16 panes are left.
+        frozen, `after` is healthy traffic since then, see `drift.learning`. `whole_days` says that both baseline and
+        windows are days, in which a daily rhythm averages out. Raises ValueError where fewer than 16 panes are left.
         """
+        later = [window for window in later if window.frame.n]
         sizes = np.array([pane.vectors.n for pane in panes])
         measured = np.array([pane.frame.n for pane in panes])
         kept = [panes[int(j)] for j in np.flatnonzero((sizes >= max(2, np.median(sizes) / 4)) & (measured > 0))]
@@ -83,17 +97,17 @@ class Blocks:
             for i in range(count)
         ]
         return cls(
-            measure.whitening,
-            measure.novel_dimensions,
-            Window.merged(panes),
-            kept,
-            pane_folds,
-            [*windows, *later],
-            np.concatenate((pane_folds[: count * length : length], np.full(len(later), LATER))),
-            length == span,
+            baseline=Window.merged(panes),
+            windows=[*windows, *later],
+            time_matched=length == span,
+            space=measure.whitening,
+            novel_dimensions=measure.novel_dimensions,
+            panes=kept,
+            pane_folds=pane_folds,
+            window_folds=np.concatenate((pane_folds[: count * length : length], np.full(len(later), LATER))),
             # Both the baseline and a window are means of eight spans, each with a wobble of its own.
-            2 / FOLDS if whole_days and length < span else 1.0,
-            after,
+            averaged=2 / FOLDS if whole_days and length < span else 1.0,
+            after=after if after is not None and after.frame.n else None,
         )
 
     def neighbours(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
-from app.drift.blocks import Blocks
-from app.drift.effects import NOTHING_CHANGED, Effects, Novelties
+from app.distribution import Distribution
+from app.drift.blocks import Blocks, Spans
+from app.drift.centroid_cosine import centroid_cosine
+from app.drift.effects import Effects, Novelties
 from app.drift.invalid import Invalid
 from app.drift.joint import learn_novel_shift, together
 from app.drift.mahalanobis import MeanDistance
@@ -16,6 +18,7 @@ from app.drift.novelty import Novelty
 from app.drift.same_input import LIMIT as SAME_INPUT_LIMIT
 from app.drift.same_input import MINIMUM_MATCHES
 from app.drift.spread import Spread
+from app.drift.sums import FrameSums
 from app.drift.top1 import Top1
 from app.drift.window import Window
 
@@ -40,19 +43,71 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """What a baseline's blocks say about windows of one duration."""
+class VectorLimits:
+    """What a baseline's blocks say about the vectors of windows of one duration."""
 
     mean_shift: MeanShift
     novelty: Novelty
     mahalanobis: MeanDistance
     spread: Spread
-    norm: Norm | None
-    top1: Top1 | None
     joint: MeanShift
     """Of the novel rows alone."""
-    invalid: Invalid
     novelties: Novelties
+
+    @classmethod
+    def learn(cls, blocks: Blocks) -> Self:
+        """From a baseline's blocks."""
+        mean_shift = MeanShift.learn(blocks)
+        witness = mean_shift.witness
+        return cls(
+            mean_shift=mean_shift,
+            novelty=Novelty.learn(blocks, witness),
+            mahalanobis=MeanDistance.learn(blocks, witness),
+            spread=Spread.learn(blocks),
+            joint=learn_novel_shift(blocks, witness),
+            novelties=Novelties.learn(blocks, witness),
+        )
+
+    def rebased(self, baseline: Window) -> VectorLimits:
+        """The same limits around the vectors of another baseline."""
+        measured = baseline.frame.n >= MINIMUM_EVENTS
+        return replace(
+            self,
+            mean_shift=self.mean_shift.rebased(baseline),
+            spread=self.spread.rebased(baseline),
+            novelty=self.novelty.rebased(baseline) if measured else self.novelty,
+            mahalanobis=self.mahalanobis.rebased(baseline) if measured else self.mahalanobis,
+            joint=self.joint.rebased(baseline) if measured else self.joint,
+            novelties=self.novelties.rebased(baseline) if measured else self.novelties,
+        )
+
+    def read(self, window: Window, alpha: float) -> list[Reading]:
+        """The statistics of the sums, and those of the rows that were measured in the frame, if there are enough."""
+        shift = Reading("mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, alpha))
+        spread = Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, alpha))
+        if window.frame.n < MINIMUM_EVENTS:
+            return [shift, spread]
+        novelty = Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, alpha))
+        novel_shift = self.joint.value(window) / self.joint.limit(window, alpha)
+        return [
+            shift,
+            spread,
+            novelty,
+            Reading("mahalanobis", "embedding", self.mahalanobis.value(window), self.mahalanobis.limit(window, alpha)),
+            Reading("joint", "embedding", together(novel_shift, shift.score, novelty.score), 1.0),
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What a baseline's blocks say about windows of one duration."""
+
+    baseline: Window
+    vectors: VectorLimits | None
+    """None where the baseline has no frame."""
+    norm: Norm | None
+    top1: Top1 | None
+    invalid: Invalid
     alpha: float
     """Probability that a look at a healthy window exceeds any limit."""
     windows: int
@@ -61,38 +116,51 @@ class Calibration:
     """False: the baseline has not eight windows of the duration, the limits are those of shorter ones."""
 
     @classmethod
-    def learn(cls, blocks: Blocks, alpha: float) -> Self:
-        """From a baseline's blocks; `alpha` in (0, 0.1), see `alpha_of_budget`."""
-        baseline = blocks.baseline
-        mean_shift = MeanShift.learn(blocks)
-        witness = mean_shift.witness
+    def learn(cls, spans: Spans, alpha: float) -> Self:
+        """From a baseline's blocks, or from its spans alone where it has no vectors.
+
+        `alpha` in (0, 0.1), see `alpha_of_budget`.
+        """
+        baseline = spans.baseline
         return cls(
-            mean_shift=mean_shift,
-            novelty=Novelty.learn(blocks, witness),
-            mahalanobis=MeanDistance.learn(blocks, witness),
-            spread=Spread.learn(blocks),
-            norm=Norm.learn(blocks, alpha),
-            top1=Top1.learn(blocks, alpha),
-            joint=learn_novel_shift(blocks, witness),
+            baseline=baseline,
+            vectors=VectorLimits.learn(spans) if isinstance(spans, Blocks) else None,
+            norm=Norm.learn(spans, alpha),
+            top1=Top1.learn(spans, alpha),
             invalid=Invalid(baseline.invalid, baseline.invalid + baseline.vectors.n),
-            novelties=Novelties.learn(blocks, witness),
             alpha=alpha,
-            windows=len(blocks.windows),
-            time_matched=blocks.time_matched,
+            windows=len(spans.windows),
+            time_matched=spans.time_matched,
+        )
+
+    def rebased(self, baseline: Window) -> Calibration:
+        """The same limits held around another baseline, measured in the same frame: a trailing one, or a peer.
+
+        What the other baseline has not seen enough of is not read.
+        """
+        vectors = self.vectors if baseline.vectors.n >= MINIMUM_EVENTS else None
+        norm, top1 = _enough(baseline.norms), _enough(baseline.top1)
+        return replace(
+            self,
+            baseline=baseline,
+            vectors=None if vectors is None else vectors.rebased(baseline),
+            norm=None if self.norm is None or norm is None else self.norm.rebased(norm),
+            top1=None if self.top1 is None or top1 is None else self.top1.rebased(top1),
+            invalid=Invalid(baseline.invalid, baseline.invalid + baseline.vectors.n),
         )
 
     def read(self, window: Window) -> tuple[Reading, ...]:
         """Every statistic of the alarm family that the window has the events for. O(d rank)."""
         readings = []
-        if window.vectors.n >= MINIMUM_EVENTS and window.frame.n >= MINIMUM_EVENTS:
-            readings += self._read_vectors(window)
-        if self.norm is not None and window.norms is not None and window.norms.n >= MINIMUM_EVENTS:
-            readings.append(Reading("norm", "norm", self.norm.value(window.norms), self.norm.limit(window.norms)))
-        if self.top1 is not None and window.top1 is not None and window.top1.n >= MINIMUM_EVENTS:
-            limit = self.top1.limit(window.top1)
-            readings.append(Reading("top1", "top1_similarity", self.top1.value(window.top1), limit))
+        if self.vectors is not None and window.vectors.n >= MINIMUM_EVENTS:
+            readings += self.vectors.read(self._comparable(window), self.alpha)
+        norms, top1 = _enough(window.norms), _enough(window.top1)
+        if self.norm is not None and norms is not None:
+            readings.append(Reading("norm", "norm", self.norm.value(norms), self.norm.limit(norms)))
+        if self.top1 is not None and top1 is not None:
+            readings.append(Reading("top1", "top1_similarity", self.top1.value(top1), self.top1.limit(top1)))
         came = window.invalid + window.vectors.n
-        if came >= MINIMUM_EVENTS:
+        if came >= MINIMUM_EVENTS and self.invalid.events:
             value, limit = self.invalid.value(window.invalid, came), self.invalid.limit(came, self.alpha)
             readings.append(Reading("invalid", "embedding", value, limit))
         same = window.same_input
@@ -101,20 +169,24 @@ class Calibration:
         return tuple(readings)
 
     def effects(self, window: Window) -> Effects:
-        """How large the change is; of the vectors 0 where there are fewer than MINIMUM_EVENTS."""
-        enough = min(window.vectors.n, window.frame.n) >= MINIMUM_EVENTS
-        share = NOTHING_CHANGED
-        if enough:
-            share = self.novelties.changed_share(window)
+        """How large the change is; None is what there are too few events to say."""
+        vectors = self.vectors if window.vectors.n >= MINIMUM_EVENTS else None
+        window = self._comparable(window)
+        frame = window.frame
+        share = excess = None
+        if vectors is not None and frame.n >= MINIMUM_EVENTS:
+            share = vectors.novelties.changed_share(window)
+            excess = vectors.novelties.out_of_distribution_excess(frame)
+        norms = _enough(window.norms)
         same = window.same_input
         return Effects(
-            changed_share=share.estimate,
-            changed_share_lower_bound=share.lower_bound,
-            mean_displacement=self.mean_shift.displacement(window) if enough else 0.0,
-            variance_log_ratio=self.spread.log_ratio(window) if enough else 0.0,
-            norm_change_ratio=None
-            if self.norm is None or window.norms is None
-            else self.norm.change_ratio(window.norms),
+            changed_share=None if share is None else share.estimate,
+            changed_share_lower_bound=None if share is None else share.lower_bound,
+            mean_displacement=None if vectors is None else vectors.mean_shift.displacement(window),
+            variance_log_ratio=None if vectors is None else vectors.spread.log_ratio(window),
+            norm_change_ratio=None if self.norm is None or norms is None else self.norm.change_ratio(norms),
+            ood_excess_ratio=excess,
+            centroid_cosine=None if vectors is None else centroid_cosine(window.vectors, self.baseline.vectors),
             invalid_share=window.invalid_share,
             same_input_cosine=None if same is None or not same.matches else same.median_cosine,
             same_input_changed_ratio=None if same is None or not same.matches else same.changed_ratio,
@@ -122,16 +194,10 @@ class Calibration:
             same_input_inconsistent_ratio=None if same is None or not same.repeats else same.inconsistent_ratio,
         )
 
-    def _read_vectors(self, window: Window) -> list[Reading]:
-        alpha = self.alpha
-        shift = Reading("mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, alpha))
-        novelty = Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, alpha))
-        distance, most = self.mahalanobis.value(window), self.mahalanobis.limit(window, alpha)
-        novel_shift = self.joint.value(window) / self.joint.limit(window, alpha)
-        return [
-            shift,
-            novelty,
-            Reading("mahalanobis", "embedding", distance, most),
-            Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, alpha)),
-            Reading("joint", "embedding", together(novel_shift, shift.score, novelty.score), 1.0),
-        ]
+    def _comparable(self, window: Window) -> Window:
+        """The window without rows in the frame where the baseline has none to hold them against."""
+        return window if self.baseline.frame.n >= MINIMUM_EVENTS else replace(window, frame=FrameSums.none())
+
+
+def _enough(distribution: Distribution | None) -> Distribution | None:
+    return distribution if distribution is not None and distribution.n >= MINIMUM_EVENTS else None

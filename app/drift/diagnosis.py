@@ -62,10 +62,9 @@ class Evidence:
     @property
     def moved_far(self) -> bool:
         """More has moved than traffic does: without known inputs the vectors themselves are suspected."""
-        return (
-            self.effects.changed_share_lower_bound > STRANGE_SHARE
-            or self.effects.mean_displacement > STRANGE_DISPLACEMENT
-        )
+        return (self.effects.changed_share_lower_bound or 0.0) > STRANGE_SHARE or (
+            self.effects.mean_displacement or 0.0
+        ) > STRANGE_DISPLACEMENT
 
     @property
     def lengths_moved(self) -> bool:
@@ -104,7 +103,7 @@ def _inconsistent(evidence: Evidence) -> bool:
 
 
 def _collapsed(evidence: Evidence) -> bool:
-    narrower = evidence.effects.variance_log_ratio < -GATES_BY_EFFECT["variance_log_ratio"].ticket
+    narrower = (evidence.effects.variance_log_ratio or 0.0) < -GATES_BY_EFFECT["variance_log_ratio"].ticket
     return narrower and evidence.above("spread") and not _new_vectors(evidence)
 
 
@@ -122,7 +121,7 @@ def _lengths_alone(evidence: Evidence) -> bool:
 def _new_content(evidence: Evidence) -> bool:
     if _new_vectors(evidence) or _lengths_alone(evidence):
         return False
-    return evidence.above("novelty", "joint", "mean_shift") and evidence.effects.changed_share > 0.01
+    return evidence.above("novelty", "joint", "mean_shift") and (evidence.effects.changed_share or 0.0) > 0.01
 
 
 def _flooded(evidence: Evidence) -> bool:
@@ -149,7 +148,7 @@ def _tell_vectors(evidence: Evidence) -> str:
         return f"{changed} of {effects.same_input_matches} known inputs give another vector"
     return (
         f"at least {_percent(effects.changed_share_lower_bound)} of the vectors are unlike the baseline's,"
-        f" the mean has moved by {effects.mean_displacement:.1f} squared standard deviations"
+        f" the mean has moved by {effects.mean_displacement or 0.0:.1f} squared standard deviations"
     )
 
 
@@ -194,7 +193,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "collapsed",
         "vectors collapse towards their mean",
         _collapsed,
-        lambda evidence: f"the log of their variance changed by {evidence.effects.variance_log_ratio:.2f}",
+        lambda evidence: f"the log of their variance changed by {evidence.effects.variance_log_ratio or 0.0:.2f}",
     ),
     Cause(
         "flood_of_one_query",

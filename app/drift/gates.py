@@ -28,9 +28,9 @@ class Gate(NamedTuple):
 
 
 GATES: Final[tuple[Gate, ...]] = (
-    Gate("changed_share_lower_bound", 0.01, 0.05, lambda effects: effects.changed_share_lower_bound),
-    Gate("mean_displacement", 0.5, 1.0, lambda effects: effects.mean_displacement),
-    Gate("variance_log_ratio", 0.03, 0.10, lambda effects: abs(effects.variance_log_ratio)),
+    Gate("changed_share_lower_bound", 0.01, 0.05, lambda effects: effects.changed_share_lower_bound or 0.0),
+    Gate("mean_displacement", 0.5, 1.0, lambda effects: effects.mean_displacement or 0.0),
+    Gate("variance_log_ratio", 0.03, 0.10, lambda effects: abs(effects.variance_log_ratio or 0.0)),
     Gate("norm_change_ratio", 0.01, 0.05, lambda effects: abs(effects.norm_change_ratio or 0.0)),
     Gate("invalid_share", 0.001, 0.05, lambda effects: effects.invalid_share),
     Gate("same_input_changed_ratio", 0.05, 0.05, lambda effects: effects.same_input_changed_ratio or 0.0),

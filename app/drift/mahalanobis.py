@@ -33,6 +33,10 @@ class MeanDistance:
             Noise.learn(blocks, _distance, lambda window: window.frame.n, variance, witness=expected, own=OWN_FRAME)
         )
 
+    def rebased(self, baseline: Window) -> MeanDistance:
+        """Around another baseline's mean distance."""
+        return MeanDistance(self.noise.rebased(_distance(baseline), baseline))
+
     def value(self, window: Window) -> float:
         """Mean distance above the baseline's."""
         return _distance(window) - self.noise.mean

@@ -187,6 +187,11 @@ class MeanShift:
             witness=Witness(effect, moved / dimensions.effective, math.sqrt(wobble.variance) / dimensions.effective),
         )
 
+    def rebased(self, baseline: Window) -> MeanShift:
+        """Around another baseline's mean."""
+        moment = self.moment(baseline)
+        return replace(self, baseline=moment, centre=moment.mean, centre_noise=moment.noise(self.design_effect))
+
     def value(self, window: Window) -> float:
         """Q - k h; about 0 with no drift, else the squared displacement of the mean in standard deviations."""
         now = self.moment(window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -101,6 +101,12 @@ class Noise:
                 mean += offset * baseline / (baseline + since)
                 baseline = baseline * since / (baseline + since)
         return cls(mean, variance, effect, wobble, freedom, baseline)
+
+    def rebased(self, mean: float, baseline: Window) -> Noise:
+        """Around the mean of another baseline, taken over the rows that were measured in the frame."""
+        return replace(
+            self, mean=mean, baseline=noise_of(float(baseline.frame.n), float(baseline.vectors.n), self.effect)
+        )
 
     def noise(self, rows: float, vectors: float) -> float:
         """Variance of the mean of a window beside that of the baseline."""

@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 
 from app.distribution import Distribution
-from app.drift.blocks import Blocks
+from app.drift.blocks import Spans
 from app.drift.limit import Limit, learn_limit
 from app.drift.noise import FAMILY
 from app.drift.wasserstein import STATISTIC, wasserstein
@@ -32,14 +32,18 @@ class Norm:
     limits: Limit
 
     @classmethod
-    def learn(cls, blocks: Blocks, alpha: float) -> Self | None:
+    def learn(cls, blocks: Spans, alpha: float) -> Self | None:
         """From a baseline's blocks; None where they have no lengths, or too few of them have."""
         baseline = blocks.baseline.norms
         if baseline is None:
             return None
-        median = max(float(baseline.quantile(0.5)), float(np.finfo(np.float32).tiny))
+        median = _median(baseline)
         limits = learn_distance_limit([window.norms for window in blocks.windows], baseline, FLOOR * median, alpha)
         return None if limits is None else cls(baseline, median, limits)
+
+    def rebased(self, baseline: Distribution) -> Norm:
+        """Around another baseline's lengths."""
+        return Norm(baseline, _median(baseline), replace(self.limits, baseline_events=baseline.n))
 
     def value(self, current: Distribution) -> float:
         """Relative Wasserstein distance."""
@@ -62,6 +66,10 @@ def learn_distance_limit(
     values = [wasserstein(window, baseline) for window in present]
     sizes = [window.n for window in present]
     return learn_limit(values, sizes, baseline.n, _OF_SMALL_BLOCKS, floor, alpha=alpha / FAMILY)
+
+
+def _median(distribution: Distribution) -> float:
+    return max(float(distribution.quantile(0.5)), float(np.finfo(np.float32).tiny))
 
 
 def _mean(distribution: Distribution) -> float:

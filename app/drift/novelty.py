@@ -37,6 +37,10 @@ class Novelty:
             Noise.learn(blocks, _depth, lambda window: window.frame.n, variance, witness=expected, own=OWN_FRAME)
         )
 
+    def rebased(self, baseline: Window) -> Novelty:
+        """Around another baseline's mean depth."""
+        return Novelty(self.noise.rebased(_depth(baseline), baseline))
+
     def value(self, window: Window) -> float:
         """Mean depth above the baseline's."""
         return _depth(window) - self.noise.mean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
@@ -39,6 +39,10 @@ class Spread:
             blocks.space.length_variance,
         )
         return cls(base, noise)
+
+    def rebased(self, baseline: Window) -> Spread:
+        """Around another baseline's variance."""
+        return Spread(_log_variance(baseline), replace(self.noise, baseline=self.noise.effect / baseline.vectors.n))
 
     def log_ratio(self, window: Window) -> float:
         """Signed: below 0 the window is narrower than the baseline's blocks of this duration; n >= 2."""

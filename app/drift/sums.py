@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
@@ -38,15 +39,43 @@ class VectorSums:
     @classmethod
     def merged(cls, parts: Iterable[VectorSums]) -> Self:
         """The sums of all parts, one or more."""
-        each = list(parts)
-        total = np.stack([part.total for part in each]).sum(axis=0)
+        each = [part for part in parts if part.n]
+        if not each:
+            return cls.none()
+        total = np.stack([part.total for part in each]).sum(axis=0, dtype=np.float64)
         return cls(sum(part.n for part in each), total, sum(part.squares for part in each))
 
+    @classmethod
+    def none(cls, dimension: int = 0) -> Self:
+        """No vectors yet."""
+        return cls(0, np.zeros(dimension), 0.0)
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return self.total.size
+
     def update(self, rows: NDArray[np.float32]) -> None:
-        """Add rows, shape (n, d)."""
-        self.n += rows.shape[0]
-        self.total += rows.sum(axis=0, dtype=np.float64)
-        self.squares += _squares(rows)
+        """Add rows, shape (n, d). About 0.1 us a row of 768 numbers.
+
+        The sums of one batch are float32's, off by some 1e-7 of themselves; they are added up in float64.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.ones(len(rows), np.float32) @ rows
+            squares = float(np.vdot(rows, rows))
+        if not (math.isfinite(squares) and np.isfinite(total).all()):
+            # Numbers whose squares or sums leave float32, in a fifth of the speed.
+            wide = rows.astype(np.float64)
+            total, squares = wide.sum(axis=0), float(np.vdot(wide, wide))
+        self.n += len(rows)
+        self.total += total
+        self.squares += squares
+
+    def merge(self, other: VectorSums) -> None:
+        """Add the sums of `other`, whose vectors have the same length."""
+        self.n += other.n
+        self.total += other.total
+        self.squares += other.squares
 
     @property
     def mean(self) -> Floats:
@@ -81,9 +110,16 @@ class FrameSums:
     """Sum of the random Fourier features, shape (f,)."""
 
     @classmethod
+    def none(cls) -> Self:
+        """No rows."""
+        return cls(0, 0.0, 0.0, 0.0, 0.0, np.zeros(len(NOVELTY_LEVELS), np.int64), np.zeros(0), np.zeros(0))
+
+    @classmethod
     def merged(cls, parts: Iterable[FrameSums]) -> Self:
         """The sums of all parts, one or more."""
-        each = list(parts)
+        each = [part for part in parts if part.n]
+        if not each:
+            return cls.none()
         return cls(
             sum(part.n for part in each),
             sum(part.depth for part in each),
@@ -94,6 +130,17 @@ class FrameSums:
             np.sum([part.novel for part in each], axis=0, dtype=np.float64),
             np.sum([part.features for part in each], axis=0, dtype=np.float64),
         )
+
+    def merge(self, other: FrameSums) -> None:
+        """Add the sums of `other`, of the same frame; both hold rows."""
+        self.n += other.n
+        self.depth += other.depth
+        self.depth_squares += other.depth_squares
+        self.distance += other.distance
+        self.distance_squares += other.distance_squares
+        self.below += other.below
+        self.novel += other.novel
+        self.features += other.features
 
     @property
     def depth_variance(self) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from app.distribution import Distribution
-from app.drift.blocks import Blocks
+from app.drift.blocks import Spans
 from app.drift.limit import Limit
 from app.drift.norm import learn_distance_limit
 from app.drift.wasserstein import wasserstein
@@ -23,7 +23,7 @@ class Top1:
     limits: Limit
 
     @classmethod
-    def learn(cls, blocks: Blocks, alpha: float) -> Self | None:
+    def learn(cls, blocks: Spans, alpha: float) -> Self | None:
         """From a baseline's blocks; None where they have no scores, or too few of them have."""
         baseline = blocks.baseline.top1
         if baseline is None:
@@ -31,6 +31,10 @@ class Top1:
         floor = max(FLOOR * abs(float(baseline.quantile(0.5))), 1e-9)
         limits = learn_distance_limit([window.top1 for window in blocks.windows], baseline, floor, alpha)
         return None if limits is None else cls(baseline, limits)
+
+    def rebased(self, baseline: Distribution) -> Top1:
+        """Around another baseline's similarities."""
+        return Top1(baseline, replace(self.limits, baseline_events=baseline.n))
 
     def value(self, current: Distribution) -> float:
         """Wasserstein distance."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -21,9 +21,9 @@ STEPS = 400
 class Window:
     """Sums and distributions of the events of one span of time, all measured in one frame."""
 
-    vectors: VectorSums
+    vectors: VectorSums = field(default_factory=VectorSums.none)
     """Every valid vector."""
-    frame: FrameSums
+    frame: FrameSums = field(default_factory=FrameSums.none)
     """Those that were measured in the frame; of a baseline each without its own fold."""
     invalid: int = 0
     """Vectors that were zero, not finite or of another dimension."""

@@ -63,12 +63,16 @@ def as_text(comparison: Comparison) -> str:
 
 def in_words(effects: Effects) -> list[str]:
     """Each effect that is known, as a sentence."""
-    at_least, estimate = _percent(effects.changed_share_lower_bound), _percent(effects.changed_share)
-    lines = [
-        f"at least {at_least} of the vectors are unlike anything in the reference (best estimate {estimate})",
-        f"the mean moved by {max(effects.mean_displacement, 0.0):.2f} squared standard deviations",
-        f"the variance of the vectors changed by {_change(math.expm1(effects.variance_log_ratio))}",
-    ]
+    lines = []
+    if effects.changed_share_lower_bound is not None and effects.changed_share is not None:
+        at_least, estimate = _percent(effects.changed_share_lower_bound), _percent(effects.changed_share)
+        lines.append(
+            f"at least {at_least} of the vectors are unlike anything in the reference (best estimate {estimate})"
+        )
+    if effects.mean_displacement is not None:
+        lines.append(f"the mean moved by {max(effects.mean_displacement, 0.0):.2f} squared standard deviations")
+    if effects.variance_log_ratio is not None:
+        lines.append(f"the variance of the vectors changed by {_change(math.expm1(effects.variance_log_ratio))}")
     if effects.norm_change_ratio is not None:
         lines.append(f"their mean length changed by {_change(effects.norm_change_ratio)}")
     if effects.invalid_share:

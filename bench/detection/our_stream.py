@@ -30,7 +30,7 @@ PANE_SECONDS = 300.0
 PANES = 24
 """A shorter baseline than so many panes has shorter panes."""
 CALIBRATION_SECONDS = 3 * HOUR
-"""Limits are learned anew so often."""
+"""Limits are learned anew so often on the first day after the baseline, and once a day after it."""
 
 
 class OurStream:
@@ -78,7 +78,7 @@ class OurStream:
                 self._later[name].append(window)
             final = now >= DAY and calibration.time_matched
             readings[name] = Reading(score, known(calibration.effects(window)), final)
-        if since % CALIBRATION_SECONDS == 0 and since <= LEARNING_SECONDS:
+        if since % (CALIBRATION_SECONDS if since < DAY else DAY) == 0 and since <= LEARNING_SECONDS:
             self._calibrate()
         return readings
 
