@@ -175,8 +175,10 @@ class Whitening:
     def whiten(self, differences: Floats) -> Floats:
         """P'v of differences of means, shape (k, d) -> (k, d)."""
         outer = 1 / np.sqrt(self.tail + self.ridge)
-        inner = 1 / np.sqrt(self.eigenvalues + self.ridge) - outer
-        return np.asarray(differences * outer + ((differences @ self.axes.T) * inner) @ self.axes, np.float64)
+        inner = (1 / np.sqrt(self.eigenvalues + self.ridge) - outer).astype(np.float32)
+        # The axes are float32: in float64 they would be copied at every call.
+        along = (differences.astype(np.float32) @ self.axes.T) * inner
+        return np.asarray(differences * outer + along @ self.axes, np.float64)
 
     def reach(self, directions: Floats) -> Floats:
         """Variance of a row along whitened unit directions, u' E u with E = C (C + ridge)^-1; shape (k, d) -> (k,)."""
