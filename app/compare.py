@@ -26,7 +26,7 @@ from app.frame import MINIMUM_ROWS, Frame, Measured
 from app.model import Floats
 from app.sketch import content_keys
 
-ALPHA: Final = 6e-4
+ALPHA: Final = 1e-3
 """How often a comparison of two samples of the same traffic may say drift, for the whole alarm family."""
 
 PANES: Final = 64

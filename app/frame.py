@@ -20,6 +20,9 @@ FEATURES: Final = 256
 FOLDS: Final = 8
 MINIMUM_ROWS: Final = 200
 DEPTH_LEVEL: Final = NOVELTY_LEVELS.index(0.2)
+NOVEL_LEVEL: Final = NOVELTY_LEVELS.index(0.5)
+"""Rows below this quantile have a part in the mean of the novel ones."""
+LARGEST_WEIGHT: Final = 1.5
 KNOWN_COSINE: Final = 0.999
 """A row this near to an anchor is no news, as near as others may be: where inputs come again a quantile would be 1, and
 rounding would say who is below it."""
@@ -91,7 +94,7 @@ class Frame:
             whitening,
             unit[chosen].astype(np.float16),
             quantiles,
-            _novel_dimensions(rows, novelty < quantiles[DEPTH_LEVEL], whitening, distance),
+            _novel_dimensions(rows, _novel_weights(novelty, quantiles), whitening, distance),
             frequencies.astype(np.float32),
             generator.uniform(0, 2 * np.pi, FEATURES).astype(np.float32),
         )
@@ -135,7 +138,7 @@ class Frame:
             distance=float(measured.distance.sum()),
             distance_squares=float(measured.distance @ measured.distance),
             below=(measured.novelty[:, None] < self.novelty_quantiles).sum(axis=0, dtype=np.int64),
-            novel=_novel_total(rows[depth > 0], self.whitening.mean),
+            novel=_novel_total(rows, _novel_weights(measured.novelty, self.novelty_quantiles), self.whitening.mean),
             features=self.features(measured.components).sum(axis=0, dtype=np.float64),
         )
 
@@ -193,16 +196,25 @@ class Frame:
         )
 
 
-def _novel_total(rows: NDArray[np.float32], mean: Floats) -> Floats:
-    return np.asarray(rows.sum(axis=0, dtype=np.float64) - rows.shape[0] * mean, np.float64)
+def _novel_weights(novelty: Floats, quantiles: Floats) -> Floats:
+    """The root of how far a row is below the median novelty, 1 at the 20 % quantile and at most 1.5; shape (n,).
+
+    The depth itself would listen to the few outliers that every sample has; whether a row is below, to no degree of it.
+    """
+    top, unit = quantiles[NOVEL_LEVEL], quantiles[NOVEL_LEVEL] - quantiles[DEPTH_LEVEL]
+    roots = np.sqrt(np.maximum(top - novelty, 0.0) / max(unit, 1 - KNOWN_COSINE))
+    return np.asarray(np.minimum(roots, LARGEST_WEIGHT), np.float64)
 
 
-def _novel_dimensions(
-    rows: NDArray[np.float32], novel: NDArray[np.bool_], whitening: Whitening, left_out: Floats
-) -> Dimensions:
-    """Traces of the covariance of y = P'(x - mean) where x is novel, else 0."""
+def _novel_total(rows: NDArray[np.float32], weights: Floats, mean: Floats) -> Floats:
+    return np.asarray(weights @ rows - weights.sum() * mean, np.float64)
+
+
+def _novel_dimensions(rows: NDArray[np.float32], weights: Floats, whitening: Whitening, left_out: Floats) -> Dimensions:
+    """Traces of the covariance of y = P'(x - mean), each row times its weight."""
     n = rows.shape[0]
-    whitened = whitening.whiten(rows[novel] - whitening.mean)
+    novel = weights > 0
+    whitened = whitening.whiten(rows[novel] - whitening.mean) * weights[novel, None]
     mean = whitened.sum(axis=0) / n
     products = whitened @ whitened.T
     lengths = np.diagonal(products)
@@ -210,8 +222,8 @@ def _novel_dimensions(
     squares = (float((products**2).sum()) - float(lengths @ lengths)) / (n * (n - 1))
     centre = float(mean @ mean)
     squares -= 2 * float(((whitened @ mean) ** 2).sum()) / n - centre**2
-    effective = float(left_out[novel].sum()) / n
-    variance = float((left_out[novel] ** 2).sum()) / n - effective**2
+    effective = float(weights**2 @ left_out) / n
+    variance = float(weights**4 @ left_out**2) / n - effective**2
     return Dimensions.of(float(lengths.sum()) / n - centre, effective - centre, squares, variance)
 
 

@@ -64,10 +64,10 @@ def test_limits_are_final_after_a_day_alone(data):
 def test_an_hour_of_baseline_is_enough_for_limits(data):
     """Its panes are shorter, so that there are enough to learn from."""
     detector = OurStream(data, HOUR)
-    *_, last = stream.evaluations(Traffic(data, nearest(data.vectors), seed=3), detector, 1.2 * HOUR)
+    *_, last = stream.evaluations(Traffic(data, nearest(data.vectors), seed=3), detector, 2.1 * HOUR)
     _, readings, _ = last
 
-    assert {"5m", "1h", "24h"} == set(readings)
+    assert {"5m", "1h"} == set(readings)
 
 
 @every_part

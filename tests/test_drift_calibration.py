@@ -10,8 +10,9 @@ from app.distribution import Distribution
 from app.drift.blocks import Blocks
 from app.drift.budget import alpha_of_budget
 from app.drift.calibration import Calibration
+from app.drift.dependence import Sizes, design_effect
 from app.drift.invalid import Invalid
-from app.drift.noise import degrees_of_freedom, design_effect, excess_variance
+from app.drift.noise import degrees_of_freedom, excess_variance
 from app.drift.repeats import count_repeats
 from app.drift.sums import VectorSums
 from app.drift.window import Window
@@ -97,7 +98,7 @@ def test_a_block_is_left_out_of_what_it_is_held_against():
     panes = [normal(rng, 100, 3.0 if i < 2 else 0.0) for i in range(16)]
     _, calibration = calibrated(panes, 1e-3, span=2)
     shift = calibration.vectors.mean_shift
-    values, _, _ = shift._left_out(blocks_of(panes), *shifts_of(panes, shift))
+    values = shift.left_out(blocks_of(panes), *shifts_of(panes, shift), own=1.0).values
     rows = np.concatenate(panes).astype(np.float64)
     delta = shift.space.whiten(rows[:200].mean(axis=0) - rows[200:].mean(axis=0))
 
@@ -112,7 +113,7 @@ def blocks_of(panes):
 
 
 def shifts_of(panes, shift):
-    sizes = np.array([len(pane) for pane in panes], float)
+    sizes = Sizes(*[np.array([len(pane) for pane in panes], float)] * 2)
     means = np.stack([pane.mean(axis=0, dtype=np.float64) for pane in panes])
     return shift.space.whiten(means - shift.baseline.mean), sizes
 
@@ -143,7 +144,7 @@ def test_later_windows_count_for_the_wobble_but_not_for_the_baseline():
 
     assert (before.windows, after.windows) == (8, 20)
     assert after.vectors.novelty.noise.freedom > before.vectors.novelty.noise.freedom
-    assert after.vectors.mean_shift.baseline.n == before.vectors.mean_shift.baseline.n == 960
+    assert after.vectors.mean_shift.baseline.rows == before.vectors.mean_shift.baseline.rows == 960
 
 
 def test_a_duration_longer_than_an_eighth_of_the_baseline_is_not_time_matched():
@@ -174,9 +175,11 @@ def test_chance_makes_neither_a_design_effect_nor_wobble():
     """Only what chance hardly explains is counted; what is counted is right."""
     rng = np.random.default_rng(7)
     ratios = rng.chisquare(1, 60)
+    panes = Sizes(np.full(60, 20.0), np.full(60, 20.0))
+    changes = 2 / 20 * ratios / ratios.mean()
 
-    assert design_effect(ratios / ratios.mean()) == 1
-    assert design_effect(3 * ratios / ratios.mean()) == pytest.approx(3)
+    assert design_effect(changes, panes, panes) == 1
+    assert design_effect(3 * changes, panes, panes) == pytest.approx(3, rel=0.1)
     assert excess_variance(rng.normal(0, 1, 30), 1.0) == 0
     assert excess_variance(rng.normal(0, 3, 1000), 1.0) == pytest.approx(8, rel=0.15)
 

@@ -11,8 +11,10 @@ from app.drift.energy_rows import energy_rows
 from app.drift.mmd import mmd
 from app.drift.noise import Noise
 from app.drift.norm import Norm
+from app.drift.repeats import Repeats
 from app.drift.sliced_wasserstein import sliced_wasserstein
 from app.drift.sums import NOVELTY_LEVELS, FrameSums, VectorSums
+from app.drift.window import Window
 from app.frame import Frame
 
 
@@ -71,14 +73,16 @@ def test_the_centroid_cosine_is_that_of_the_means():
 
 def test_the_changed_share_is_bounded_by_what_every_level_says():
     """A window of which a quarter is below every quantile: 24 % at the 1 % level, less its error."""
-    levels = tuple(Noise(share, share * (1 - share), 0.0, 7, 2000) for share in NOVELTY_LEVELS)
+    levels = tuple(Noise(share, share * (1 - share), 1.0, 0.0, 7, 1 / 2000) for share in NOVELTY_LEVELS)
     below = np.array([round(1000 * (0.25 + 0.75 * share)) for share in NOVELTY_LEVELS])
     sums = FrameSums(1000, 0, 0, 0, 0, below, np.zeros(2), np.zeros(1))
-    found = Novelties(levels).changed_share(sums, 1000)
+    vectors = VectorSums(1000, np.zeros(2), 0.0)
+    found = Novelties(levels).changed_share(Window(vectors, sums))
+    repeated = Novelties(levels).changed_share(Window(vectors, sums, repeats=Repeats(10.0, 0.0, 0.0)))
 
     assert found.estimate == pytest.approx(0.25, abs=0.002)
     assert 0.2 < found.lower_bound < 0.25
-    assert Novelties(levels).changed_share(sums, 100).lower_bound < found.lower_bound
+    assert repeated.lower_bound < found.lower_bound
 
 
 def test_a_norm_change_is_relative_to_the_baselines_median():

@@ -60,15 +60,30 @@ class Blocks(Spans):
     pane_folds: NDArray[np.intp]
     window_folds: NDArray[np.intp]
     """LATER where a window is no part of the baseline."""
+    averaged: float = 1.0
+    """Variance of the windows to be judged over that of those that stand in for them."""
+    after: Window | None = None
+    """Healthy traffic since the baseline, that may correct what few rows of the baseline say of its middle."""
 
     @classmethod
-    def of(cls, measure: Measure, panes: Sequence[Window], span: int, later: Sequence[Window] = ()) -> Self:
+    def of(
+        cls,
+        measure: Measure,
+        panes: Sequence[Window],
+        span: int,
+        later: Sequence[Window] = (),
+        after: Window | None = None,
+        *,
+        whole_days: bool = False,
+    ) -> Self:
         """Blocks of a baseline from its panes in the order of time, `span` of which make a window.
 
         Panes with less than a quarter of the median pane's vectors tell of sampling noise alone and are left out,
         but for the baseline as a whole. `later` are windows of the same duration that closed after the frame was
-        frozen. Raises ValueError where fewer than 16 panes are left.
+        frozen, `after` is healthy traffic since then, see `drift.learning`. `whole_days` says that both baseline and
+        windows are days, in which a daily rhythm averages out. Raises ValueError where fewer than 16 panes are left.
         """
+        later = [window for window in later if window.frame.n]
         sizes = np.array([pane.vectors.n for pane in panes])
         measured = np.array([pane.frame.n for pane in panes])
         kept = [panes[int(j)] for j in np.flatnonzero((sizes >= max(2, np.median(sizes) / 4)) & (measured > 0))]
@@ -90,6 +105,9 @@ class Blocks(Spans):
             panes=kept,
             pane_folds=pane_folds,
             window_folds=np.concatenate((pane_folds[: count * length : length], np.full(len(later), LATER))),
+            # Both the baseline and a window are means of eight spans, each with a wobble of its own.
+            averaged=2 / FOLDS if whole_days and length < span else 1.0,
+            after=after if after is not None and after.frame.n else None,
         )
 
     def neighbours(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -10,7 +10,7 @@ from app.drift.blocks import Blocks, Spans
 from app.drift.centroid_cosine import centroid_cosine
 from app.drift.effects import Effects, Novelties
 from app.drift.invalid import Invalid
-from app.drift.joint import learn_joint
+from app.drift.joint import learn_novel_shift, together
 from app.drift.mahalanobis import MeanDistance
 from app.drift.mean_shift import MeanShift
 from app.drift.norm import Norm
@@ -51,18 +51,21 @@ class VectorLimits:
     mahalanobis: MeanDistance
     spread: Spread
     joint: MeanShift
+    """Of the novel rows alone."""
     novelties: Novelties
 
     @classmethod
     def learn(cls, blocks: Blocks) -> Self:
         """From a baseline's blocks."""
+        mean_shift = MeanShift.learn(blocks)
+        witness = mean_shift.witness
         return cls(
-            mean_shift=MeanShift.learn(blocks),
-            novelty=Novelty.learn(blocks),
-            mahalanobis=MeanDistance.learn(blocks),
+            mean_shift=mean_shift,
+            novelty=Novelty.learn(blocks, witness),
+            mahalanobis=MeanDistance.learn(blocks, witness),
             spread=Spread.learn(blocks),
-            joint=learn_joint(blocks),
-            novelties=Novelties.learn(blocks),
+            joint=learn_novel_shift(blocks, witness),
+            novelties=Novelties.learn(blocks, witness),
         )
 
     def rebased(self, baseline: Window) -> VectorLimits:
@@ -74,23 +77,25 @@ class VectorLimits:
             spread=self.spread.rebased(baseline),
             novelty=self.novelty.rebased(baseline) if measured else self.novelty,
             mahalanobis=self.mahalanobis.rebased(baseline) if measured else self.mahalanobis,
-            joint=self.joint.rebased(baseline) if measured else self.joint,
+            # A row's part in the mean of the novel ones is as large as it is novel.
+            joint=self.joint.rebased(baseline, self.novelty.deeper(baseline)) if measured else self.joint,
             novelties=self.novelties.rebased(baseline) if measured else self.novelties,
         )
 
     def read(self, window: Window, alpha: float) -> list[Reading]:
         """The statistics of the sums, and those of the rows that were measured in the frame, if there are enough."""
-        every = [
-            Reading("mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, alpha)),
-            Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, alpha)),
-        ]
+        shift = Reading("mean_shift", "embedding", self.mean_shift.value(window), self.mean_shift.limit(window, alpha))
+        spread = Reading("spread", "embedding", self.spread.value(window), self.spread.limit(window, alpha))
         if window.frame.n < MINIMUM_EVENTS:
-            return every
+            return [shift, spread]
+        novelty = Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, alpha))
+        novel_shift = self.joint.value(window) / self.joint.limit(window, alpha)
         return [
-            *every,
-            Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, alpha)),
+            shift,
+            spread,
+            novelty,
             Reading("mahalanobis", "embedding", self.mahalanobis.value(window), self.mahalanobis.limit(window, alpha)),
-            Reading("joint", "embedding", self.joint.value(window), self.joint.limit(window, alpha)),
+            Reading("joint", "embedding", together(novel_shift, shift.score, novelty.score), 1.0),
         ]
 
 
@@ -179,7 +184,7 @@ class Calibration:
         frame = window.frame
         share = excess = None
         if vectors is not None and frame.n >= MINIMUM_EVENTS:
-            share = vectors.novelties.changed_share(frame, window.independent_rows)
+            share = vectors.novelties.changed_share(window)
             excess = vectors.novelties.out_of_distribution_excess(frame)
         norms = _enough(window.norms)
         same = window.same_input if self.same_input else None

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 import numpy as np
 
 from app.drift.blocks import Blocks
-from app.drift.noise import Noise
+from app.drift.dependence import INDEPENDENT, Witness, noise_of
+from app.drift.noise import OWN_FRAME, Noise
 from app.drift.sums import NOVELTY_LEVELS, FrameSums
 from app.drift.window import Window
 
 _EXCESS_LEVEL: Final = NOVELTY_LEVELS.index(0.05)
 
-BOUND_QUANTILE: Final = 2.45
-"""Of the standard normal: 5 % shared by the seven levels."""
+BOUND_QUANTILE: Final = 2.34
+"""What the largest of seven normal variables exceeds in 5 %, correlated as nested shares are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +61,33 @@ class Novelties:
     """
 
     levels: tuple[Noise, ...]
-    shares: tuple[float, ...] = NOVELTY_LEVELS
-    """Of the baseline's rows below each quantile."""
+    """Of the share of rows below each quantile."""
 
     @classmethod
-    def learn(cls, blocks: Blocks) -> Self:
-        """From a baseline's blocks."""
-        return cls(tuple(_level(blocks, level, share) for level, share in enumerate(NOVELTY_LEVELS)))
+    def learn(cls, blocks: Blocks, witness: Witness = INDEPENDENT) -> Self:
+        """From a baseline's blocks, and what the exact sums say where few rows were measured."""
+        return cls(tuple(_level(blocks, level, share, witness) for level, share in enumerate(NOVELTY_LEVELS)))
 
     def rebased(self, baseline: Window) -> Novelties:
         """Around the shares of another baseline, n >= 1, measured in the same frame."""
-        shares = np.clip(baseline.frame.below / baseline.frame.n, 1e-3, 0.999)
-        levels = (replace(level, events=baseline.frame.n) for level in self.levels)
-        return Novelties(tuple(levels), tuple(shares.tolist()))
+        shares = np.clip(baseline.frame.below / baseline.frame.n, 1e-3, 0.999).tolist()
+        levels = (
+            level.rebased(share, share * (1 - share), baseline)
+            for level, share in zip(self.levels, shares, strict=True)
+        )
+        return Novelties(tuple(levels))
 
     def out_of_distribution_excess(self, sums: FrameSums) -> float:
         """Share of rows newer than 95 % of the first baseline's, less that of this one; n >= 1."""
-        return float(sums.below[_EXCESS_LEVEL]) / sums.n - self.shares[_EXCESS_LEVEL]
+        return float(sums.below[_EXCESS_LEVEL]) / sums.n - self.levels[_EXCESS_LEVEL].mean
 
-    def changed_share(self, sums: FrameSums, independent: float) -> ChangedShare:
-        """From the counts of a window with n >= 1 rows measured in the frame, of which `independent` are no repeats."""
+    def changed_share(self, window: Window) -> ChangedShare:
+        """Of a window with n >= 1 rows measured in the frame."""
         bounds, estimates = [], []
-        for count, share, null in zip(sums.below.tolist(), self.shares, self.levels, strict=True):
-            found = count / sums.n
-            own = share * (1 - share)
-            dependence = null.variance / own
-            noise = null.variance / null.events + dependence * max(found * (1 - found), own) / independent
+        rows, vectors = window.independent_rows, window.independent_vectors
+        for count, null in zip(window.frame.below.tolist(), self.levels, strict=True):
+            found, share, own = count / window.frame.n, null.mean, null.variance
+            noise = own * null.baseline + max(found * (1 - found), own) * noise_of(rows, vectors, null.effect)
             error = BOUND_QUANTILE * math.sqrt(noise + null.wobble)
             bounds.append((found - share - error) / (1 - share))
             estimates.append((found - share) / (1 - share))
@@ -93,10 +95,12 @@ class Novelties:
         return ChangedShare(max(bounds[best], 0.0), max(estimates[best], 0.0))
 
 
-def _level(blocks: Blocks, level: int, share: float) -> Noise:
+def _level(blocks: Blocks, level: int, share: float, witness: Witness) -> Noise:
     return Noise.learn(
         blocks,
         lambda window: float(window.frame.below[level]) / window.frame.n,
         lambda window: window.frame.n,
         share * (1 - share),
+        witness=witness.scaled(effect=1.0, wobble=0.5),
+        own=OWN_FRAME,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
-from app.drift.noise import Noise
+from app.drift.dependence import INDEPENDENT, Witness
+from app.drift.noise import OWN_FRAME, Noise
 from app.drift.window import Window
 
 FLOOR: Final = 0.005
@@ -24,15 +25,17 @@ class MeanDistance:
     noise: Noise
 
     @classmethod
-    def learn(cls, blocks: Blocks) -> Self:
-        """From a baseline's blocks."""
+    def learn(cls, blocks: Blocks, witness: Witness = INDEPENDENT) -> Self:
+        """From a baseline's blocks, and what the exact sums say where few rows were measured."""
         variance = blocks.baseline.frame.distance_variance
-        return cls(Noise.learn(blocks, _distance, lambda window: window.frame.n, variance))
+        expected = witness.scaled(effect=1.3, wobble=3.0)
+        return cls(
+            Noise.learn(blocks, _distance, lambda window: window.frame.n, variance, witness=expected, own=OWN_FRAME)
+        )
 
     def rebased(self, baseline: Window) -> MeanDistance:
         """Around another baseline's mean distance; what came since may also vary more."""
-        variance = max(self.noise.variance, baseline.frame.distance_variance)
-        return MeanDistance(replace(self.noise, mean=_distance(baseline), variance=variance, events=baseline.frame.n))
+        return MeanDistance(self.noise.rebased(_distance(baseline), baseline.frame.distance_variance, baseline))
 
     def value(self, window: Window) -> float:
         """Mean distance above the baseline's."""
@@ -40,7 +43,9 @@ class MeanDistance:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY."""
-        return max(self.noise.limit(window.independent_rows, alpha), FLOOR * self.noise.mean)
+        return max(
+            self.noise.limit(window.independent_rows, window.independent_vectors, alpha), FLOOR * self.noise.mean
+        )
 
 
 def _distance(window: Window) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from app.drift.blocks import LATER, Blocks
-from app.drift.noise import FAMILY, degrees_of_freedom, design_effect, excess_variance, student_quantile
+from app.drift.dependence import INDEPENDENT, Number, Sizes, Witness, design_effect, noise_of
+from app.drift.noise import FAMILY, independent_spans, normal_quantile, student_quantile, wobble_of
 from app.drift.whitening import Dimensions, Whitening
 from app.drift.window import Window
 from app.model import Floats
@@ -27,6 +28,10 @@ FLOOR: Final = 0.02
 """A displacement, in squared standard deviations, that is not worth a word."""
 
 
+LEAST_SHAPE: Final = 1.0
+"""Of the gamma distribution of wobble's sum of squares: as if it went along two directions alone."""
+
+
 class Directions(NamedTuple):
     """Whitened unit directions in which the baseline's panes move by more than sampling."""
 
@@ -37,30 +42,43 @@ class Directions(NamedTuple):
     reach: Floats
     """Variance of one row along each; shape (k,)."""
 
-    def deflated(self, delta: Floats, noise: float) -> float:
-        """|delta|^2 less what the wobble along these directions explains; `noise` is 1/n + 1/m, dependence counted."""
-        share = self.wobble / (self.wobble + noise * self.reach)
-        return max(float(delta @ delta) - float((self.axes @ delta) ** 2 @ share), 0.0)
+    def deflated(self, deltas: Floats, noises: Floats) -> Floats:
+        """|delta|^2 of each row less what the wobble along these directions explains; shape (k, d) -> (k,).
+
+        `noises` are 1/n + 1/m, dependence counted; shape (k,).
+        """
+        shares = self.wobble / (self.wobble + noises[:, None] * self.reach)
+        explained = ((deltas @ self.axes.T) ** 2 * shares).sum(axis=1)
+        return np.asarray(np.maximum((deltas**2).sum(axis=1) - explained, 0.0), np.float64)
 
 
 class Moment(NamedTuple):
     """A mean vector of a window, and how many events are behind it."""
 
     total: Floats
-    """Shape (d,)."""
-    n: int
-    independent: float
-    """n less what repeats take from it."""
+    """Sum over the rows, shape (d,)."""
+    rows: int
+    """Those that were measured."""
+    vectors: int
+    """All that came."""
+    repeats: float
+    """How many times the noise repeats make of it; >= 1."""
 
     @property
     def mean(self) -> Floats:
         """Shape (d,)."""
-        return self.total / self.n
+        return self.total / self.rows
+
+    def noise(self, effect: float) -> float:
+        """Variance of the mean in units of one row's."""
+        return self.repeats * noise_of(float(self.rows), float(self.vectors), effect)
 
 
 def every_vector(window: Window) -> Moment:
     """The mean of all valid vectors."""
-    return Moment(np.asarray(window.vectors.total, np.float64), window.vectors.n, window.independent_vectors)
+    return Moment(
+        np.asarray(window.vectors.total, np.float64), window.vectors.n, window.vectors.n, window.repeats.factor
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +97,10 @@ class MeanShift:
     """Which mean of a window is compared."""
     dimensions: Dimensions
     baseline: Moment
+    centre: Floats
+    """What windows are compared with: the baseline's mean, corrected where that was taken over few rows; shape (d,)."""
+    centre_noise: float
+    """Its variance, in units of one row's."""
     design_effect: float
     directions: Directions
     drift: float
@@ -86,117 +108,239 @@ class MeanShift:
     wobble: float
     """Its variance there beyond noise."""
     freedom: float
+    floor: float
+    """Least limit."""
+    witness: Witness
+    """What the panes say of traffic, before deflation."""
 
     @classmethod
     def learn(
         cls,
         blocks: Blocks,
+        *,
         dimensions: Dimensions | None = None,
         moment: Callable[[Window], Moment] = every_vector,
         tolerance: float = MIX,
+        floor: float = FLOOR,
+        expected: Witness = INDEPENDENT,
+        own: float = 1.0,
     ) -> Self:
         """From a baseline's blocks. O(panes^2 d).
 
-        `dimensions` are those of one event's part in the moment, `tolerance` is a displacement that is healthy anyhow.
+        `dimensions` are those of one event's part in the moment, `tolerance` is a displacement that is healthy anyhow,
+        `expected` counts as far as rows were too few to tell, `own` is how many times the usual noise the baseline's
+        mean has.
         """
         space, dimensions = blocks.space, dimensions or blocks.space.dimensions
         baseline = moment(blocks.baseline)
         panes = [moment(pane) for pane in blocks.panes]
-        sizes = np.array([pane.n for pane in panes], np.float64)
+        sizes = _sizes(panes)
         shifts = space.whiten(np.stack([pane.mean for pane in panes]) - baseline.mean)
         first, second = blocks.neighbours()
         changes = ((shifts[second] - shifts[first]) ** 2).sum(axis=1)
-        ratios = changes / (dimensions.of_baseline(space.rows / baseline.n) * (1 / sizes[first] + 1 / sizes[second]))
-        # The mean square over h dimensions varies less than one square does: the evidence is brought to that of one.
-        effect = design_effect(1 + (ratios - 1) * math.sqrt(dimensions.gamma_shape))
-        effect = float(ratios.mean()) if effect > 1 else 1.0
+        # The mean square over h dimensions varies less than one square does.
+        effect = design_effect(
+            changes / dimensions.of_baseline(space.rows / baseline.rows),
+            sizes.take(first),
+            sizes.take(second),
+            expected.effect,
+            dimensions.gamma_shape,
+        )
         learned = cls(
             space=space,
             moment=moment,
             dimensions=dimensions,
             baseline=baseline,
+            centre=baseline.mean,
+            centre_noise=own * baseline.noise(effect),
             design_effect=effect,
             directions=_directions(space, dimensions, shifts, sizes, effect),
             drift=0.0,
             wobble=0.0,
             freedom=3.0,
+            floor=floor,
+            witness=Witness(effect, 0.0),
         )
-        values, chances, noises = learned._left_out(blocks, shifts, sizes)
-        drift, chance = float(values.mean()), float(chances.mean())
-        # Two standard errors: what the blocks' mean is above by chance is no drift.
-        drift = max(drift if drift > 2 * math.sqrt(chance / values.size) else 0.0, tolerance)
-        chance += 4 * drift * float(noises.mean())
-        wobble, freedom = excess_variance(values, chance), degrees_of_freedom(values)
-        return replace(learned, drift=drift, wobble=wobble, freedom=freedom)
+        if blocks.after is not None:
+            spans = independent_spans(blocks.after, blocks.baseline)
+            learned = learned._recentred(moment(blocks.after), expected, spans)
+        of_baseline = blocks.window_folds != LATER
+        shrunk = np.where(of_baseline, blocks.averaged, 1.0)
+        left_out = learned.left_out(blocks, shifts, sizes, own).times(shrunk)
+        moved = _evident(left_out.displacements[of_baseline], left_out.chances[of_baseline])
+        usual = expected.wobble * dimensions.effective
+        spread = (expected.swing * dimensions.effective) ** 2
+        weights = 1 / (left_out.chances + spread)
+        centre = float(weights @ left_out.values / weights.sum())
+        if usual > 0:
+            prior = 4 / usual**2
+            found = float(weights @ np.clip(left_out.values, None, 2 * usual)) / float(weights.sum())
+            drift = (float(weights.sum()) * max(found, 0.0) + prior * usual) / (float(weights.sum()) + prior)
+            drift = max(drift, tolerance)
+        else:
+            drift = max(_evident(left_out.values, left_out.chances), tolerance)
+        chances = left_out.chances + 4 * drift * left_out.noises
+        wobble = wobble_of(left_out.values - centre, chances, spread)
+        return replace(
+            learned,
+            drift=drift,
+            wobble=wobble.variance,
+            freedom=wobble.freedom,
+            witness=Witness(effect, moved / dimensions.effective, math.sqrt(wobble.variance) / dimensions.effective),
+        )
 
-    def rebased(self, baseline: Window) -> MeanShift:
-        """Around another baseline's mean."""
-        return replace(self, baseline=self.moment(baseline))
+    def rebased(self, baseline: Window, wider: float = 1.0) -> MeanShift:
+        """Around another baseline's mean, one row's part in which varies `wider` times as much; >= 1."""
+        moment = self.moment(baseline)
+        return replace(
+            self,
+            baseline=moment,
+            centre=moment.mean,
+            centre_noise=moment.noise(self.design_effect),
+            dimensions=self.dimensions.times(wider),
+        )
 
     def value(self, window: Window) -> float:
         """Q - k h; about 0 with no drift, else the squared displacement of the mean in standard deviations."""
         now = self.moment(window)
-        noise = self._noise(now.independent)
-        delta = self.space.whiten(now.mean - self.baseline.mean)
-        return self.directions.deflated(delta, noise) - noise * self.dimensions.effective
+        noise = self._noise(now)
+        delta = self.space.whiten(now.mean - self.centre)
+        return float(self.directions.deflated(delta[None], np.array([noise]))[0]) - noise * self.dimensions.effective
 
     def displacement(self, window: Window) -> float:
         """The value before deflation: an effect, comparable between series."""
         now = self.moment(window)
-        delta = self.space.whiten(now.mean - self.baseline.mean)
-        return float(delta @ delta) - self._noise(now.independent) * self.dimensions.effective
+        delta = self.space.whiten(now.mean - self.centre)
+        return float(delta @ delta) - self._noise(now) * self.dimensions.effective
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY; > 0."""
-        noise = self._noise(self.moment(window).independent)
-        shape = self.dimensions.gamma_shape / self.design_effect
+        now = self.moment(window)
+        own = now.noise(self.design_effect)
+        shape = self.dimensions.gamma_shape / (own * now.rows / now.repeats)
         quantile = (float(gammaincinv(shape, 1 - alpha / FAMILY)) - shape) / math.sqrt(shape)
-        chance = self._chance(self.moment(window).independent, self.baseline.n) + 4 * noise * self.drift
+        chance = self._chance(own, self.centre_noise) + 4 * self._noise(now) * self.drift
         chance += window.repeats.concentration * self.dimensions.length_variance
-        wobble = student_quantile(self.freedom, alpha) ** 2 * self.wobble
-        return max(self.drift + math.sqrt(quantile**2 * chance + wobble), FLOOR)
+        wobble = self._wobble_quantile(alpha) ** 2 * self.wobble
+        return max(self.drift + math.sqrt(quantile**2 * chance + wobble), self.floor)
 
-    def _noise(self, n: float) -> float:
-        return self.design_effect * (1 / n + 1 / self.baseline.n)
+    def _wobble_quantile(self, alpha: float) -> float:
+        """Of the standardised sum of squares that wobble makes, widened as Student's t is for its few windows."""
+        if self.wobble <= 0:
+            return 0.0
+        shape = max(self.drift**2 / self.wobble, LEAST_SHAPE)
+        quantile = (float(gammaincinv(shape, 1 - alpha)) - shape) / math.sqrt(shape)
+        return quantile * student_quantile(self.freedom, alpha) / normal_quantile(alpha)
 
-    def _chance(self, n: float, m: int) -> float:
+    def _noise(self, now: Moment) -> float:
+        return now.noise(self.design_effect) + self.centre_noise
+
+    def _chance(self, current: Number, baseline: float) -> Number:
         """Variance of the value with no drift: of products of different rows, and of each row's own square."""
-        effect, space = self.design_effect, self.dimensions
-        return effect**2 * (2 * (1 / n + 1 / m) ** 2 * space.squared + (1 / n**3 + 1 / m**3) * space.length_variance)
+        space = self.dimensions
+        products = 2 * (current + baseline) ** 2 * space.squared
+        return products + (current**3 + baseline**3) * space.length_variance
 
-    def _left_out(self, blocks: Blocks, shifts: Floats, sizes: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of each window, without the part of the baseline it belongs to: value, its variance by chance, noise."""
-        values, chances, noises = (np.empty(len(blocks.windows)) for _ in range(3))
-        own = self.dimensions.of_baseline(self.space.rows / self.baseline.n)
-        windows = [self.moment(window) for window in blocks.windows]
+    def _recentred(self, after: Moment, expected: Witness, spans: float) -> Self:
+        """With the mean of the healthy traffic since the baseline, of so many independent spans, taken into account.
+
+        Not where it is further away than chance explains: that would teach a drift.
+        """
+        since = after.noise(self.design_effect) + expected.wobble / spans
+        noise = self.centre_noise + since
+        delta = self.space.whiten(after.mean - self.centre)
+        excess = float(delta @ delta) - noise * self.dimensions.effective
+        swing = expected.swing * self.dimensions.effective / spans
+        if excess > 2 * math.sqrt(self._chance(since, self.centre_noise) + swing**2):
+            return self
+        share = self.centre_noise / noise
+        return replace(
+            self,
+            centre=self.centre + share * (after.mean - self.centre),
+            centre_noise=self.centre_noise * since / noise,
+        )
+
+    def left_out(self, blocks: Blocks, shifts: Floats, sizes: Sizes, own: float) -> LeftOut:
+        """Every window held against the part of the baseline that it does not belong to.
+
+        `shifts` are the panes' whitened distances from the baseline's mean, of these sizes.
+        """
+        count = len(blocks.windows)
+        found = LeftOut(np.empty(count), np.empty(count), np.empty(count), np.empty(count))
+        inside = self.dimensions.of_baseline(self.space.rows / self.baseline.rows)
+        moments = [self.moment(window) for window in blocks.windows]
+        windows, means = _sizes(moments), np.stack([moment.mean for moment in moments])
+        repeats = np.array([moment.repeats for moment in moments])
         for fold in np.unique(blocks.window_folds):
             members = np.flatnonzero(blocks.window_folds == fold)
             if fold == LATER:
                 directions, dimension = self.directions, self.dimensions.effective
-                mean, rest = self.baseline.mean, self.baseline.n
+                mean, rest_noise = self.centre, self.centre_noise
             else:
                 near = np.abs(blocks.pane_folds - fold) <= 1
-                directions = _directions(self.space, self.dimensions, shifts[~near], sizes[~near], self.design_effect)
-                inside = [self.moment(blocks.panes[j]) for j in np.flatnonzero(blocks.pane_folds == fold)]
-                rest = self.baseline.n - sum(pane.n for pane in inside)
-                mean = (self.baseline.total - np.sum([pane.total for pane in inside], axis=0)) / rest
-                dimension = own
-            for i in members:
-                delta = self.space.whiten(windows[i].mean - mean)
-                noises[i] = self.design_effect * (1 / windows[i].n + 1 / rest)
-                chances[i] = self._chance(windows[i].n, rest)
-                values[i] = directions.deflated(delta, noises[i]) - noises[i] * dimension
-        return values, chances, noises
+                kept = np.flatnonzero(~near)
+                directions = _directions(
+                    self.space, self.dimensions, shifts[kept], sizes.take(kept), self.design_effect
+                )
+                rest = self._without([blocks.panes[j] for j in np.flatnonzero(blocks.pane_folds == fold)])
+                mean, rest_noise = rest.mean, own * rest.noise(self.design_effect)
+                dimension = inside
+            deltas = self.space.whiten(means[members] - mean)
+            window_noise = repeats[members] * windows.take(members).noise(self.design_effect)
+            noise = window_noise + rest_noise
+            found.values[members] = directions.deflated(deltas, noise) - noise * dimension
+            found.displacements[members] = (deltas**2).sum(axis=1) - noise * dimension
+            found.chances[members] = self._chance(window_noise, rest_noise)
+            found.noises[members] = noise
+        return found
+
+    def _without(self, panes: list[Window]) -> Moment:
+        """The baseline without these."""
+        inside = [self.moment(pane) for pane in panes]
+        return Moment(
+            self.baseline.total - np.sum([pane.total for pane in inside], axis=0),
+            self.baseline.rows - sum(pane.rows for pane in inside),
+            self.baseline.vectors - sum(pane.vectors for pane in inside),
+            1.0,
+        )
 
 
-def _directions(space: Whitening, dimensions: Dimensions, shifts: Floats, sizes: Floats, effect: float) -> Directions:
+def _sizes(moments: Sequence[Moment]) -> Sizes:
+    return Sizes(np.array([each.rows for each in moments], float), np.array([each.vectors for each in moments], float))
+
+
+class LeftOut(NamedTuple):
+    """Of each window, held against the baseline without the part it belongs to; shapes (windows,)."""
+
+    values: Floats
+    displacements: Floats
+    """Values without deflation."""
+    chances: Floats
+    """Variance of a value by chance."""
+    noises: Floats
+    """Of the difference of means, in units of one row's variance."""
+
+    def times(self, shares: Floats) -> LeftOut:
+        """As if each mean had only this share of its variance."""
+        return LeftOut(
+            self.values * shares, self.displacements * shares, self.chances * shares**2, self.noises * shares
+        )
+
+
+def _evident(values: Floats, chances: Floats) -> float:
+    """The mean of the values; 0 where it is less than two standard errors above 0: by chance it is no drift."""
+    mean = float(values.mean())
+    return mean if mean > 2 * math.sqrt(float(chances.mean()) / values.size) else 0.0
+
+
+def _directions(space: Whitening, dimensions: Dimensions, shifts: Floats, sizes: Sizes, effect: float) -> Directions:
     """The leading directions of panes' whitened shifts that exceed sampling noise."""
-    panes, events = len(shifts), float(sizes.sum())
+    panes, events = len(shifts), float(sizes.rows.sum())
     # From their own mean: of a part of the baseline, the distance to the rest would look like wobble.
-    weighted = (shifts - np.average(shifts, axis=0, weights=sizes)) * np.sqrt(sizes / events)[:, None]
+    weighted = (shifts - np.average(shifts, axis=0, weights=sizes.rows)) * np.sqrt(sizes.rows / events)[:, None]
     values, left = np.linalg.eigh(weighted @ weighted.T)
     values, left = values[: -DIRECTIONS - 1 : -1], left[:, : -DIRECTIONS - 1 : -1]
-    noise = effect * panes / events
+    noise = float((sizes.rows * sizes.noise(effect)).sum()) / events
     # The largest eigenvalue that noise alone makes (Johnstone 2001, doi 10.1214/aos/1009210544), and a fifth more.
     large = values > max(1.2 * noise * (1 + math.sqrt(dimensions.effective / panes)) ** 2, 0.0)
     axes = (left[:, large] / np.sqrt(values[large])).T @ weighted

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Self
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from scipy.special import chdtri, ndtri, stdtrit
 
-from app.drift.blocks import Blocks
+from app.drift.blocks import FOLDS, LATER, Blocks
+from app.drift.dependence import EVIDENCE, INDEPENDENT, Sizes, Witness, design_effect, noise_of
 from app.drift.window import Window
 from app.model import Floats
 
@@ -19,8 +20,12 @@ FAMILY: Final = 6
 
 `same_input` and `invalid` hold by other means."""
 
-_EVIDENCE: Final = 0.03
-"""Wobble and dependence are counted where chance shows as much in three of a hundred baselines."""
+PRIOR_FREEDOM: Final = 20.0
+"""Degrees of freedom that an expected wobble is worth."""
+
+OWN_FRAME: Final = 1.5
+"""How many times the noise of as many other rows a baseline's mean has in the frame that was made of it: which rows
+became anchors is chance as well. Measured 1.0 to 2.3."""
 
 
 def normal_quantile(alpha: float) -> float:
@@ -43,70 +48,116 @@ class Noise:
 
     mean: float
     variance: float
-    """Of one event, dependence counted: the mean of n events has variance / n."""
+    """Of one event."""
+    effect: float
+    """Design effect: the mean of n events has effect times variance / n."""
     wobble: float
     """Variance from window to window that no number of events removes."""
     freedom: float
     """Degrees of freedom behind `wobble`."""
-    events: int
-    """Events behind `mean`."""
+    baseline: float
+    """Variance of `mean`, in units of one event's."""
 
     @classmethod
     def learn(
         cls,
         blocks: Blocks,
         value: Callable[[Window], float],
-        events: Callable[[Window], int],
+        rows: Callable[[Window], int],
         variance: float,
+        *,
+        witness: Witness = INDEPENDENT,
+        own: float = 1.0,
     ) -> Self:
-        """From a baseline's blocks; `variance` is that of one event if all were independent."""
-        pane_values = np.array([value(pane) for pane in blocks.panes])
-        pane_events = np.array([events(pane) for pane in blocks.panes], np.float64)
-        window_values = np.array([value(window) for window in blocks.windows])
-        window_events = np.array([events(window) for window in blocks.windows], np.float64)
-        first, second = blocks.neighbours()
-        change = (pane_values[second] - pane_values[first]) ** 2
-        ratio = change / np.maximum(variance * (1 / pane_events[first] + 1 / pane_events[second]), 1e-300)
-        of_one = variance * design_effect(ratio)
-        noise = of_one * float((1 / window_events).mean())
-        freedom = degrees_of_freedom(window_values)
-        return cls(
-            mean=float(np.average(window_values, weights=window_events)),
-            variance=of_one,
-            wobble=excess_variance(window_values, noise),
-            freedom=freedom,
-            events=events(blocks.baseline),
-        )
+        """From a baseline's blocks.
 
-    def limit(self, n: float, alpha: float, skew: float = 1.0) -> float:
-        """How far above `mean` n events may be: a look at a healthy window exceeds it with about alpha / FAMILY.
-
-        `skew` widens the noise of a number whose right tail is longer than a normal one's.
+        `variance` is that of one event, `rows` how many of a window were measured, `witness` what is expected where
+        those of the baseline were too few to tell, `own` how many times the usual noise the baseline's mean has.
         """
-        noise = (skew * normal_quantile(alpha / FAMILY)) ** 2 * self.variance * (1 / n + 1 / self.events)
+        panes = np.array([value(pane) for pane in blocks.panes])
+        sizes = Sizes.of(blocks.panes, rows)
+        first, second = blocks.neighbours()
+        changes = (panes[second] - panes[first]) ** 2 / max(variance, 1e-300)
+        effect = design_effect(changes, sizes.take(first), sizes.take(second), witness.effect)
+
+        values = np.array([value(window) for window in blocks.windows])
+        sizes = Sizes.of(blocks.windows, rows)
+        noises = variance * sizes.noise(effect)
+        later = blocks.window_folds == LATER
+        # Windows that stand in for longer ones may have another mean: a day's traffic is wider than an hour's.
+        own_mean = float(np.average(values[~later], weights=sizes.rows[~later]))
+        mean = own_mean if blocks.time_matched else value(blocks.baseline)
+        deviations = np.where(later, values - values[later].mean() if later.any() else 0.0, values - own_mean)
+        shrunk = np.where(later, 1.0, blocks.averaged)
+        wobble, freedom = wobble_of(np.sqrt(shrunk) * deviations, shrunk * noises, witness.wobble * variance)
+        whole = Sizes.of([blocks.baseline], rows)
+        baseline = own * float(whole.noise(effect)[0])
+        if blocks.after is not None and whole.rows[0] < whole.vectors[0]:
+            since = float(Sizes.of([blocks.after], rows).noise(effect)[0])
+            since += wobble / max(variance, 1e-300) / independent_spans(blocks.after, blocks.baseline)
+            offset = value(blocks.after) - mean
+            # No further than chance explains: what came after may correct the baseline, it must not teach a drift.
+            if abs(offset) <= 2 * math.sqrt(variance * (baseline + since)):
+                mean += offset * baseline / (baseline + since)
+                baseline = baseline * since / (baseline + since)
+        return cls(mean, variance, effect, wobble, freedom, baseline)
+
+    def rebased(self, mean: float, variance: float, baseline: Window) -> Noise:
+        """Around the mean of another baseline, taken over the rows that were measured in the frame.
+
+        `variance` is that of one of them: what came since may vary more.
+        """
+        noise = noise_of(float(baseline.frame.n), float(baseline.vectors.n), self.effect)
+        return replace(self, mean=mean, variance=max(self.variance, variance), baseline=noise)
+
+    def noise(self, rows: float, vectors: float) -> float:
+        """Variance of the mean of a window beside that of the baseline."""
+        return self.variance * (noise_of(rows, vectors, self.effect) + self.baseline)
+
+    def limit(self, rows: float, vectors: float, alpha: float, skewness: float = 0.0) -> float:
+        """How far above `mean` a healthy window is with a probability of about alpha / FAMILY.
+
+        `rows` of its `vectors` are measured. `skewness` is that of one event (Cornish and Fisher 1938).
+        """
+        quantile = normal_quantile(alpha / FAMILY)
+        quantile += (quantile**2 - 1) / 6 * skewness * math.sqrt(noise_of(rows, vectors, self.effect))
+        noise = quantile**2 * self.noise(rows, vectors)
         return math.sqrt(noise + student_quantile(self.freedom, alpha) ** 2 * self.wobble)
 
 
-def design_effect(ratios: Floats) -> float:
-    """How many times the variance of independent events, >= 1, from squared changes over what those would give.
+def independent_spans(after: Window, baseline: Window) -> float:
+    """How many spans of time wobble on their own: an eighth of the baseline is one, as where it is left out."""
+    return max(FOLDS * after.vectors.n / baseline.vectors.n, 1.0)
 
-    Sessions and repeats more than double it. 1 where chance explains the excess (Kish 1965, Survey Sampling).
 
-    >>> design_effect(np.full(100, 2.5))
-    2.5
+class Wobble(NamedTuple):
+    """A variance beyond noise, and how well it is known."""
+
+    variance: float
+    freedom: float
+
+
+def wobble_of(deviations: Floats, noises: Floats, expected: float) -> Wobble:
+    """From deviations of windows, in the order of time, with these variances by chance.
+
+    Where some wobble is `expected`, windows count by how much they could show of it.
     """
-    if not ratios.size:
-        return 1.0
-    effect = float(ratios.mean())
-    # Neighbouring differences share a pane: the variance of their mean square is 3 / k, not 2 / k.
-    return effect if effect > 1 + normal_quantile(_EVIDENCE) * math.sqrt(3 / ratios.size) else 1.0
+    freedom = degrees_of_freedom(deviations)
+    if expected <= 0:
+        return Wobble(excess_variance(deviations, float(noises.mean())), freedom)
+    weights = freedom / deviations.size / (2 * (noises + expected) ** 2)
+    prior = PRIOR_FREEDOM / (2 * expected**2)
+    information = float(weights.sum()) + prior
+    found = max(float(weights @ (deviations**2 - noises)), 0.0)
+    variance = (found + prior * expected) / information
+    return Wobble(variance, float(np.clip(2 * variance**2 * information, 3, 100)))
 
 
 def excess_variance(values: Floats, noise: float) -> float:
     """Variance of the values beyond that of noise; 0 where chance explains the excess."""
     freedom = values.size - 1
     found = float(values.var(ddof=1))
-    return max(found - noise, 0.0) if found > noise * float(chdtri(freedom, _EVIDENCE)) / freedom else 0.0
+    return max(found - noise, 0.0) if found > noise * float(chdtri(freedom, EVIDENCE)) / freedom else 0.0
 
 
 def degrees_of_freedom(values: Floats) -> float:
@@ -114,5 +165,5 @@ def degrees_of_freedom(values: Floats) -> float:
     centred = values - values.mean()
     total = float(centred @ centred)
     lag = float(centred[1:] @ centred[:-1]) / total if total > 0 else 0.0
-    lag = lag if lag > normal_quantile(_EVIDENCE / 2) / math.sqrt(values.size) else 0.0
+    lag = lag if lag > normal_quantile(EVIDENCE / 2) / math.sqrt(values.size) else 0.0
     return float(np.clip(values.size * (1 - lag) / (1 + lag) - 1, 3, 100))

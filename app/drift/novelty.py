@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
-from app.drift.noise import Noise
+from app.drift.dependence import INDEPENDENT, Witness
+from app.drift.noise import OWN_FRAME, Noise
 from app.drift.window import Window
 
-SKEW: Final = 1.15
-"""Most rows have depth 0: the mean's right tail is longer than a normal one's."""
+SKEWNESS: Final = 4.0
+"""Of one row's depth: four of five have depth 0."""
 
 FLOOR: Final = 5e-4
 """A difference of cosines that storage in float16 may make."""
@@ -28,15 +29,21 @@ class Novelty:
     noise: Noise
 
     @classmethod
-    def learn(cls, blocks: Blocks) -> Self:
-        """From a baseline's blocks."""
+    def learn(cls, blocks: Blocks, witness: Witness = INDEPENDENT) -> Self:
+        """From a baseline's blocks, and what the exact sums say where few rows were measured."""
         variance = blocks.baseline.frame.depth_variance
-        return cls(Noise.learn(blocks, _depth, lambda window: window.frame.n, variance))
+        expected = witness.scaled(effect=1.0, wobble=0.8)
+        return cls(
+            Noise.learn(blocks, _depth, lambda window: window.frame.n, variance, witness=expected, own=OWN_FRAME)
+        )
 
     def rebased(self, baseline: Window) -> Novelty:
         """Around another baseline's mean depth; what came since may also vary more."""
-        variance = max(self.noise.variance, baseline.frame.depth_variance)
-        return Novelty(replace(self.noise, mean=_depth(baseline), variance=variance, events=baseline.frame.n))
+        return Novelty(self.noise.rebased(_depth(baseline), baseline.frame.depth_variance, baseline))
+
+    def deeper(self, baseline: Window) -> float:
+        """How many times the depth another baseline has; >= 1."""
+        return max(_depth(baseline) / max(self.noise.mean, FLOOR), 1.0)
 
     def value(self, window: Window) -> float:
         """Mean depth above the baseline's."""
@@ -44,7 +51,7 @@ class Novelty:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY."""
-        return max(self.noise.limit(window.independent_rows, alpha, SKEW), FLOOR)
+        return max(self.noise.limit(window.independent_rows, window.independent_vectors, alpha, SKEWNESS), FLOOR)
 
 
 def _depth(window: Window) -> float:

@@ -42,7 +42,7 @@ class Spread:
 
     def rebased(self, baseline: Window) -> Spread:
         """Around another baseline's variance."""
-        return Spread(_log_variance(baseline), replace(self.noise, events=baseline.vectors.n))
+        return Spread(_log_variance(baseline), replace(self.noise, baseline=self.noise.effect / baseline.vectors.n))
 
     def log_ratio(self, window: Window) -> float:
         """Signed: below 0 the window is narrower than the baseline's blocks of this duration; n >= 2."""
@@ -54,7 +54,7 @@ class Spread:
 
     def limit(self, window: Window, alpha: float) -> float:
         """The value that as many healthy events exceed with a probability of about alpha / FAMILY; two-sided."""
-        return max(self.noise.limit(window.independent_vectors, alpha / 2), FLOOR)
+        return max(self.noise.limit(window.independent_vectors, window.independent_vectors, alpha / 2), FLOOR)
 
 
 def _log_variance(window: Window) -> float:

@@ -108,7 +108,7 @@ class FrameSums:
     below: NDArray[np.int64]
     """Rows whose novelty is below the baseline's quantile of each of NOVELTY_LEVELS; shape (7,)."""
     novel: Sums
-    """Sum of the vectors with a novelty depth above 0, from the baseline's mean; shape (d,)."""
+    """Sum of the vectors from the baseline's mean, each times how novel it is, see `drift.joint`; shape (d,)."""
     features: Sums
     """Sum of the random Fourier features, shape (f,), or empty where nobody asks for them."""
 

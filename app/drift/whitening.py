@@ -76,6 +76,12 @@ class Dimensions(NamedTuple):
             inside, max(effective, 1e-9), max(squared_in_sample * (effective / inside) ** 2, 1e-18), length_variance
         )
 
+    def times(self, factor: float) -> Dimensions:
+        """As if each row's part had so many times its variance."""
+        return Dimensions(
+            self.in_sample * factor, self.effective * factor, self.squared * factor**2, self.length_variance * factor**2
+        )
+
     @property
     def gamma_shape(self) -> float:
         """Of the gamma distribution with the mean and variance of a squared length (Satterthwaite)."""
@@ -176,8 +182,10 @@ class Whitening:
     def whiten(self, differences: Floats) -> Floats:
         """P'v of differences of means, shape (k, d) -> (k, d)."""
         outer = 1 / np.sqrt(self.tail + self.ridge)
-        inner = 1 / np.sqrt(self.eigenvalues + self.ridge) - outer
-        return np.asarray(differences * outer + ((differences @ self.axes.T) * inner) @ self.axes, np.float64)
+        inner = (1 / np.sqrt(self.eigenvalues + self.ridge) - outer).astype(np.float32)
+        # The axes are float32: in float64 they would be copied at every call.
+        along = (differences.astype(np.float32) @ self.axes.T) * inner
+        return np.asarray(differences * outer + along @ self.axes, np.float64)
 
     def reach(self, directions: Floats) -> Floats:
         """Variance of a row along whitened unit directions, u' E u with E = C (C + ridge)^-1; shape (k, d) -> (k,)."""

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from app.drift.blocks import Blocks
 from app.drift.budget import alpha_of_budget
 from app.drift.calibration import MINIMUM_EVENTS, Calibration
+from app.drift.learning import LEARNING_SECONDS, settled, teaches
 from app.drift.sums import NOVELTY_LEVELS, FrameSums, VectorSums
 from app.drift.window import Window
 from app.frame import Frame
 from bench.detection.data import DataSet, Rows
 from bench.detection.ours import known
 from bench.detection.rules import Reading
-from bench.detection.stream import EVALUATION_SECONDS, WINDOWS
+from bench.detection.stream import EVALUATION_SECONDS, HOUR, WINDOWS
 from bench.detection.traffic import DAY
 from bench.detection.window_sums import WindowSum, WindowSums
 
@@ -28,8 +29,8 @@ BASELINE_SAMPLE = 2048
 PANE_SECONDS = 300.0
 PANES = 24
 """A shorter baseline than so many panes has shorter panes."""
-CALIBRATION_SECONDS = 7 * DAY
-"""Closed windows are learned from for so long after the baseline."""
+CALIBRATION_SECONDS = 3 * HOUR
+"""Limits are learned anew so often on the first day after the baseline, and once a day after it."""
 
 
 class OurStream:
@@ -67,16 +68,17 @@ class OurStream:
         since = now - self._baseline_seconds
         readings = {}
         for name, found in self._sums.close().items():
-            if found.n < MINIMUM_EVENTS:
+            # A window that is not yet full is none of that duration: its hours are not those of a day.
+            if found.n < MINIMUM_EVENTS or since < WINDOWS[name]:
                 continue
             window = _window(found)
-            if since % WINDOWS[name] == 0 and since <= CALIBRATION_SECONDS:
-                self._later[name].append(window)
             calibration = self._calibrations[name]
             score = max(reading.score for reading in calibration.read(window))
+            if since % WINDOWS[name] == 0 and teaches(score, since):
+                self._later[name].append(window)
             final = now >= DAY and calibration.time_matched
             readings[name] = Reading(score, known(calibration.effects(window)), final)
-        if since % DAY == 0 and since <= CALIBRATION_SECONDS:
+        if since % (CALIBRATION_SECONDS if since < DAY else DAY) == 0 and since <= LEARNING_SECONDS:
             self._calibrate()
         return readings
 
@@ -97,9 +99,11 @@ class OurStream:
 
     def _calibrate(self) -> None:
         assert self._frame is not None
+        after = settled(self._later["1h"], HOUR)
         for name, seconds in WINDOWS.items():
             span = round(seconds / self._pane_seconds)
-            blocks = Blocks.of(self._frame, self._panes, span, self._later[name])
+            whole_days = min(seconds, self._baseline_seconds) >= DAY
+            blocks = Blocks.of(self._frame, self._panes, span, self._later[name], after=after, whole_days=whole_days)
             alpha = alpha_of_budget(FALSE_ALARMS_PER_SERIES_YEAR, seconds, len(WINDOWS), BASELINES)
             self._calibrations[name] = Calibration.learn(blocks, alpha)
 
