@@ -191,6 +191,12 @@ class Stage:
             new.pinned.adopt(baseline)
         return new
 
+    def warm(self, seconds: float = HOUR, change: Change = HEALTHY) -> Stage:
+        """Traffic until windows of so many seconds are full, and all of it measured in the frame."""
+        self.run(60, change)
+        self.run(seconds + 120, change, every_minutes=1000)
+        return self
+
 
 def scores(view: SeriesView, window: str = "1h", baseline: str = "pinned") -> dict[str, float]:
     """The scores of the alarm family in one window against one baseline."""

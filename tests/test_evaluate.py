@@ -60,25 +60,37 @@ def test_nothing_is_scored_without_a_baseline():
 def test_a_window_below_the_minimum_is_not_scored(later):
     """One event makes the difference, and each signal has its own count."""
     stage = later(rules=Rules(min_window_events=200))
-    stage.look_at = lambda: {(each.window, each.signal) for each in stage.look().scores}
-    now = stage.clock.now()
+    stage.look_at = lambda: {(each.window, each.signal) for each in stage.look().scores if each.window == "5m"}
+    stage.store.append(stage.queries.draw([stage.clock.now()], Change(hashes=False)), stage.clock.now())
+    stage.look()
+    now = stage.clock.advance(330)
     stage.store.append(stage.queries.draw(np.full(199, now), Change(hashes=False)), now)
     assert set() == stage.look_at()
 
     stage.store.append(events([now], norms=[1.0]), now)
 
-    alarms = {(window, "norm") for window in ("5m", "1h", "24h")}
-    assert alarms == stage.look_at()
+    assert {("5m", "norm")} == stage.look_at()
     stage.store.append(stage.queries.draw([now]), now)
-    assert {(window, "embedding") for window in ("5m", "1h", "24h")} <= stage.look_at()
+    assert ("5m", "embedding") in stage.look_at()
     assert ("5m", "top1_similarity") in stage.look_at()
+
+
+def test_a_window_longer_than_the_series_is_old_is_not_scored(later):
+    """The limits of a day say nothing of one hour of it; those of an hour nothing of its first minutes."""
+    stage = later()
+
+    young = stage.run(HOUR - 600, per_minute=60, every_minutes=5)
+    older = stage.run(HOUR, per_minute=60, every_minutes=5)
+
+    assert {"5m"} == {each.window for each in young.scores if each.limit is not None}
+    assert {"5m", "1h"} == {each.window for each in older.scores if each.limit is not None}
 
 
 def test_every_alarm_statistic_has_a_score_in_every_window(later):
     """Each with its limit, against the pinned baseline; none is missing where there is all that it needs."""
-    view = later().run(2 * HOUR, per_minute=60)
+    view = later().run(2 * HOUR, per_minute=60, every_minutes=10)
 
-    for window in ("5m", "1h", "24h"):
+    for window in ("5m", "1h"):
         assert ALARM_STATISTICS == scores(view, window).keys(), window
     for each in view.scores:
         assert np.isfinite(each.value)
@@ -159,7 +171,7 @@ def test_a_change_shows_within_the_hour(later, name):
     """The statistics that are to see it pass their limits, those that have nothing to do with it do not."""
     change, loud, quiet, cause = CHANGES[name]
     stage = later()
-    before = stage.run(HOUR, replace(HEALTHY, hashes=change.hashes), every_minutes=1000)
+    before = stage.warm(change=replace(HEALTHY, hashes=change.hashes)).look()
 
     after = stage.run(HOUR + 300, change, every_minutes=1000)
 
@@ -174,8 +186,7 @@ def test_a_change_shows_within_the_hour(later, name):
 def test_effects_say_how_large_a_change_is(later):
     """In shares and ratios, against what was done; None where nothing is known."""
     stage = later()
-    stage.run(HOUR, every_minutes=10)
-    healthy = stage.look().effects["1h", "pinned"]
+    healthy = stage.warm().look().effects["1h", "pinned"]
     drifted = stage.run(HOUR + 300, Change(new_topic=0.2, norm=1.1), every_minutes=1000).effects["1h", "pinned"]
 
     assert healthy.changed_share_lower_bound == 0
@@ -204,7 +215,7 @@ def test_the_similarity_divergence_is_told_where_there_are_similarities(later):
     drifted = stage.run(HOUR + 300, Change(top1=-0.1)).similarity_kl
     silent = later().run(2 * HOUR, Change(scores=False)).similarity_kl
 
-    assert {("5m", "pinned"), ("1h", "pinned"), ("24h", "pinned")} <= healthy.keys() | {("5m", "pinned")}
+    assert ("1h", "pinned") in healthy
     assert healthy["1h", "pinned"] < 0.05 < 0.3 < drifted["1h", "pinned"]
     assert {} == silent
 
@@ -222,7 +233,7 @@ def test_a_limit_that_the_user_has_set_stands_in_for_the_learned_one(later):
     }
     rest = [place for place in learned if place[1] not in {"top1", "novelty"}]
     assert [learned[place] for place in rest] == [chosen[place] for place in rest]
-    assert len(rest) > 10
+    assert len(rest) > 6
 
 
 def test_a_trailing_baseline_forgives_what_has_become_usual(later):

@@ -301,7 +301,8 @@ def test_a_damaged_baseline_file_is_said(tmp_path):
         log = made.log()
 
     assert 1 == code
-    assert "damaged.npz" in log and "needed is a .npy file" in log
+    assert "damaged.npz" in log
+    assert "needed is a .npy file" in log
     assert "Traceback" not in log
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import RLock
 
 import structlog
 
 from app.baseline.calibrate import MINIMUM_BLOCKS, Budget, calibrate
+from app.baseline.continued import Continued
 from app.baseline.reference import Origin, PinnedBaseline, State, freeze
 from app.drift.calibration import Calibration
+from app.drift.window import Window
 from app.model import SeriesKey, Timing
 from app.series import Learned, Material, Series
 
@@ -54,6 +57,7 @@ class Pinned:
         self._lock = RLock()
         self._baselines: dict[SeriesKey, PinnedBaseline] = {}
         self._calibrations: dict[SeriesKey, tuple[str, dict[str, Calibration]]] = {}
+        self._continued: dict[SeriesKey, tuple[str, Continued]] = {}
         # By the blocks at the last try: a try costs a second of CPU, and only another block may tell more.
         self._tried: dict[SeriesKey, tuple[int, bool]] = {}
 
@@ -97,6 +101,25 @@ class Pinned:
         return (
             learned.events >= RELEARN_GROWTH * baseline.events and passed <= self._timing.baseline_duration_seconds / 2
         )
+
+    def observe(self, baseline: PinnedBaseline, windows: Mapping[str, tuple[Window, float]], now: float) -> None:
+        """Learn from windows with their largest scores, in the week after a baseline that this exporter learned.
+
+        One that came as a file keeps the limits that it has, or two replicas would no longer measure alike.
+        """
+        if baseline.state != "final" or baseline.origin not in {"learned", "window"}:
+            return
+        kept = self._continued.get(baseline.key)
+        if kept is None or kept[0] != baseline.id:
+            kept = self._continued[baseline.key] = (baseline.id, Continued(baseline.created, self._timing))
+        continued = kept[1]
+        for name, (window, score) in windows.items():
+            continued.observe(name, window, score, now)
+        if continued.is_due(now):
+            self._calibrations[baseline.key] = (
+                baseline.id,
+                calibrate(baseline.content, self._timing, self._budget, continued),
+            )
 
     def calibrations(self, baseline: PinnedBaseline) -> dict[str, Calibration]:
         """The limits against a baseline, for each window that has any; learned at the first call."""
@@ -167,6 +190,7 @@ class Pinned:
         with self._lock:
             present = self._baselines.pop(key, None)
             self._calibrations.pop(key, None)
+            self._continued.pop(key, None)
             if series is not None:
                 series.restart_learning(now)
             return present is not None

@@ -18,6 +18,8 @@ from app.model import Score
 class Found:
     """One window against one baseline."""
 
+    window: Window
+    """As the statistics read it."""
     scores: tuple[Score, ...]
     effects: Effects
     similarity_kl: float | None
@@ -47,7 +49,7 @@ def hold(
     )
     now, before = window.top1, calibration.baseline.top1
     divergence = None if now is None or before is None else kl.STATISTIC.compute(now, before)
-    return Found(scores, calibration.effects(window), divergence, window.repeats.largest, label_growth)
+    return Found(window, scores, calibration.effects(window), divergence, window.repeats.largest, label_growth)
 
 
 def _comparable(window: Window, calibration: Calibration) -> Window:

@@ -97,6 +97,9 @@ class Evaluator:
         baselines = [self._own(look, now)]
         if look.baseline is not None:
             found |= self._held(look, baselines[0].name, look.calibrations, look.baseline)
+            self._pinned.observe(
+                look.baseline, {window: (each.window, each.highest) for (window, _), each in found.items()}, now
+            )
             for name in (each for each in TRAILING_DAYS if each in self._rules.baselines):
                 view, window = trailing(look, name, self._rules.day_seconds, now)
                 baselines.append(view)
@@ -136,6 +139,8 @@ class Evaluator:
         """Each window that has limits, against one baseline."""
         found = {}
         for window, calibration in calibrations.items():
+            if not look.is_full(window):
+                continue
             current = readable(look, window, self._rules.min_window_events)
             growth = _label_growth(look, window, baseline)
             found[window, name] = hold(

@@ -26,6 +26,23 @@ class Look:
     baseline: PinnedBaseline | None
     calibrations: Mapping[str, Calibration]
     """By window; empty without a baseline."""
+    now: float
+
+    def is_full(self, window: str) -> bool:
+        """Whether the series is as old as the window is long: limits of a day say nothing of its first hour.
+
+        Those of a baseline without time hold for any window.
+        """
+        return self._timeless or self.now - self.series.first_seen >= self.windows[window].seconds
+
+    def is_measured(self, window: str) -> bool:
+        """Whether all of the window came since its vectors are measured in the frame."""
+        since = self.series.measured_since
+        return self._timeless or (since is not None and self.now - since >= self.windows[window].seconds)
+
+    @property
+    def _timeless(self) -> bool:
+        return self.baseline is not None and not self.baseline.content.block_seconds
 
     def events(self, window: str) -> int:
         """Events of a window."""
@@ -38,7 +55,7 @@ def look_at(
     """The windows of a series as of now."""
     windows = series.windows(now)
     views = {name: _view(window) for name, window in windows.items()}
-    return Look(series, windows, views, baseline, calibrations)
+    return Look(series, windows, views, baseline, calibrations, now)
 
 
 def _view(window: SeriesWindow) -> WindowView:
@@ -54,6 +71,8 @@ def readable(look: Look, window: str, minimum: int) -> Window:
     found = of_pane(pane, view.signals)
     if found.vectors.n + found.invalid < minimum:
         found = replace(found, vectors=VectorSums.none(), frame=FrameSums.none(), invalid=0)
+    if not look.is_measured(window):
+        found = replace(found, frame=FrameSums.none())
     return replace(
         found,
         norms=_enough(found.norms, minimum),

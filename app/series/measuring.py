@@ -46,6 +46,7 @@ class Measuring:
 
     def __init__(self, frame: Frame, now: float) -> None:
         self.frame = frame
+        self.began = now
         self.offered = 0
         self.measured = 0
         self._allowed = ROWS_PER_SECOND * BURST_SECONDS

@@ -171,6 +171,12 @@ class Series:
             self._measuring = None if yardstick.frame is None else Measuring(yardstick.frame, now)
 
     @property
+    def measured_since(self) -> float | None:
+        """When its vectors began to be measured in the frame that they are measured in now; None without one."""
+        measuring = self._measuring
+        return None if measuring is None else measuring.began
+
+    @property
     def measured(self) -> tuple[int, int]:
         """How many vectors were measured in the frame, of how many that came."""
         with self._lock:
