@@ -15,7 +15,8 @@ from app.model import SimilarityMetric
 from tests.builders import KEY, events, traffic
 from tests.stage import DAY, HEALTHY, HOUR, Change, Stage, scores
 
-ALARM_STATISTICS = {each.name for each in ALARMS}
+ALARM_STATISTICS = {each.name for each in ALARMS} - {"query_document"}
+"""Those of one series; for the other there must be documents too."""
 CANARY = KEY._replace(model_version="3")
 
 
@@ -260,6 +261,19 @@ def test_a_trailing_baseline_forgives_what_has_become_usual(later):
     assert min(scores(gone, "1h", "7d")["norm"], scores(gone, "1h", "7d")["top1"]) > 1
 
 
+def test_a_trailing_baseline_forgives_a_topic_that_has_become_usual(later):
+    """A fifth of the traffic has been new for a week: it varies more than the baseline did, and that is no drift."""
+    stage = later(rules=Rules(baselines=("pinned", "7d")))
+    stage.run(7.5 * DAY, Change(new_topic=0.2), per_minute=10, every_minutes=720, step_minutes=10)
+    highest = 0.0
+    for _ in range(12):
+        view = stage.run(HOUR, Change(new_topic=0.2), per_minute=30, every_minutes=30)
+        assert scores(view)["novelty"] > 1
+        highest = max(highest, *scores(view, "1h", "7d").values())
+
+    assert highest < 1
+
+
 def test_a_trailing_baseline_leaves_the_last_day_out_and_says_when_it_covers_too_little(later):
     """A drift of the last day is not forgiven by it; of two days nothing is final."""
     stage, states = later(rules=Rules(baselines=("pinned", "7d", "30d"))), []
@@ -501,3 +515,26 @@ def test_an_odd_batch_is_no_reason_to_fail(later):
 
     stage.store.append(traffic(np.random.default_rng(7), np.full(300, now), dimension=3), now)
     assert {"norm", "top1_similarity"} <= {each.signal for each in stage.look().scores}
+
+
+DOCUMENTS = KEY._replace(kind="document")
+
+
+@pytest.mark.parametrize(
+    ("moved", "loud"),
+    [({KEY: 1.0, DOCUMENTS: 1.0}, False), ({KEY: 1.0}, True), ({DOCUMENTS: 1.0}, True), ({}, False)],
+    ids=["both", "the queries", "the documents", "neither"],
+)
+def test_queries_against_documents_score_a_change_of_the_way_between_them(moved, loud):
+    """Not where both moved alike, as with another model, and however far they were apart before."""
+    stage = Stage(hours=24)
+    shares = {KEY: 0.5, DOCUMENTS: 0.5}
+    stage.run(DAY + 1200, shares=shares, step_minutes=20, every_minutes=1440)
+    # Collapse towards one point moves the mean, and both means alike.
+    changes = {key: Change(collapse=0.5 * moved.get(key, 0.0)) for key in shares}
+
+    view = stage.run(DAY + HOUR, shares=shares, changes=changes, step_minutes=20, every_minutes=1440)
+
+    found = scores(view)
+    assert (found["query_document"] > 1) == loud, found
+    assert "query_document" not in scores(stage.look(DOCUMENTS))

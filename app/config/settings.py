@@ -69,7 +69,18 @@ _SERIES = "Series and memory"
 _BASELINE = "Baseline and scores"
 _LIMITS = "Limits of a request"
 
-ALARM_STATISTICS = ("mean_shift", "novelty", "mahalanobis", "spread", "joint", "norm", "top1", "invalid", "same_input")
+ALARM_STATISTICS = (
+    "mean_shift",
+    "novelty",
+    "mahalanobis",
+    "spread",
+    "joint",
+    "norm",
+    "top1",
+    "invalid",
+    "same_input",
+    "query_document",
+)
 """As app.drift.family has them, which brings numpy; a test compares the two."""
 
 _COUNT = Number(int, at_least=1)

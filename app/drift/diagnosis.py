@@ -132,7 +132,7 @@ def _flooded(evidence: Evidence) -> bool:
 
 
 def _stale(evidence: Evidence) -> bool:
-    return evidence.above("top1") and not evidence.above(
+    return evidence.above("top1", "query_document") and not evidence.above(
         "mean_shift", "novelty", "mahalanobis", "spread", "norm", "same_input", "joint"
     )
 
@@ -159,6 +159,15 @@ def _tell_content(evidence: Evidence) -> str:
         f"about {_percent(effects.changed_share)} of the vectors (at least"
         f" {_percent(effects.changed_share_lower_bound)}) are unlike anything in the baseline{same}"
     )
+
+
+def _tell_index(evidence: Evidence) -> str:
+    found = []
+    if evidence.above("top1"):
+        found.append(f"best similarities are at {evidence.scores['top1']:.1f} times their limit")
+    if evidence.above("query_document"):
+        found.append(f"documents have moved away, {evidence.scores['query_document']:.1f} times their limit")
+    return f"{' and '.join(found)}; the queries are as they were"
 
 
 CAUSES: Final[tuple[Cause, ...]] = (
@@ -217,9 +226,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "index_stale_or_reembedded",
         "stale or partly re-embedded index",
         _stale,
-        lambda evidence: (
-            f"best similarities are at {evidence.scores.get('top1', 0.0):.1f} times their limit, the queries are not"
-        ),
+        _tell_index,
     ),
 )
 """Every known cause; a new one is a line here."""

@@ -43,8 +43,8 @@ ALARMS: Final[tuple[VectorStatistic, ...]] = (
     VectorStatistic(
         "joint",
         "embedding",
-        _DEVIATIONS,
-        "Mean shift of the novel vectors alone: small shares of new topics or changed tokenizers.",
+        "times its limit",
+        "Mean shift of the novel vectors, alone or with mean_shift and novelty: small shares of new topics.",
     ),
     VectorStatistic("norm", "norm", "ratio", "Relative Wasserstein distance of lengths: a lost normalisation."),
     VectorStatistic(
@@ -54,8 +54,14 @@ ALARMS: Final[tuple[VectorStatistic, ...]] = (
     VectorStatistic(
         "same_input", "embedding", "ratio", "Share of known inputs with another vector: a changed model or tokenizer."
     ),
+    VectorStatistic(
+        "query_document",
+        "embedding",
+        _DEVIATIONS,
+        "Change of the way from queries to documents: one side preprocessed or embedded otherwise than the other.",
+    ),
 )
-"""What `Calibration.read` gives."""
+"""What `Calibration.read` gives, and `query_document`, for which both sides must be there."""
 
 DIAGNOSTICS: Final[tuple[VectorStatistic, ...]] = (
     VectorStatistic("mmd", "embedding", "feature distance", "Maximum mean discrepancy by random Fourier features."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Final
 
 import structlog
 
@@ -13,30 +14,20 @@ from app.drift.calibration import Calibration
 from app.drift.sums import FrameSums, VectorSums
 from app.evaluate.against import Found, hold, suspects
 from app.evaluate.diagnostics import row_diagnostics, scalar_diagnostics
+from app.evaluate.documents import documents_of, hold_documents
 from app.evaluate.look import Look, look_at, readable
 from app.evaluate.peers import peers
-from app.evaluate.trailing import SECONDS_PER_DAY, TRAILING_DAYS, trailing
+from app.evaluate.rules import Rules
+from app.evaluate.trailing import TRAILING_DAYS, trailing
 from app.evaluate.views import BaselineView, Evaluation, SeriesView
 from app.model import SeriesKey, SimilarityMetric
 from app.series import Series
 from app.store import SeriesStore
 
+LONG_WINDOWS: Final = ("1h", "24h")
+"""Those that trailing baselines are held against."""
+
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a user may set of an evaluation."""
-
-    min_window_events: int = 200
-    """A window with fewer of a signal's events has no score of it."""
-    poor_match_similarity: float | None = None
-    """None: the pinned baseline's own 5 % quantile."""
-    baselines: tuple[str, ...] = ("pinned", "7d", "peer")
-    """Those that windows are held against."""
-    limits: Mapping[str, float] = field(default_factory=dict)
-    """By statistic, limits that stand in for the learned ones."""
-    day_seconds: float = SECONDS_PER_DAY
 
 
 class Evaluator:
@@ -60,10 +51,11 @@ class Evaluator:
         self._store.reserve(self._pinned.nbytes_of_departed({series.key for series in live}))
         looks = dict(self._looks(live, now))
         others = peers(looks.values()) if "peer" in self._rules.baselines else {}
+        documents = documents_of(looks.values())
         views = {}
         for key, look in looks.items():
             try:
-                views[key] = self._view(look, others.get(key), now)
+                views[key] = self._view(look, others.get(key), documents.get(key), now)
             except Exception:
                 # A bug met in one series must not cost the others their scores; its own are absent, not stale.
                 log.exception("series not evaluated", **key._asdict())
@@ -92,11 +84,13 @@ class Evaluator:
             except Exception:
                 log.exception("series not evaluated", **series.key._asdict())
 
-    def _view(self, look: Look, peer: Look | None, now: float) -> SeriesView:
+    def _view(self, look: Look, peer: Look | None, documents: Look | None, now: float) -> SeriesView:
         found: dict[tuple[str, str], Found] = {}
         baselines = [self._own(look, now)]
         if look.baseline is not None:
             found |= self._held(look, baselines[0].name, look.calibrations, look.baseline)
+            if documents is not None:
+                found = {place: self._with_documents(each, place[0], look, documents) for place, each in found.items()}
             self._pinned.observe(
                 look.baseline, {window: (each.window, each.highest) for (window, _), each in found.items()}, now
             )
@@ -104,7 +98,9 @@ class Evaluator:
                 view, window = trailing(look, name, self._rules.day_seconds, now)
                 baselines.append(view)
                 if window is not None:
-                    rebased = {each: limits.rebased(window) for each, limits in look.calibrations.items()}
+                    # Five minutes against weeks would say what they say against the pinned baseline.
+                    long = [each for each in look.calibrations if each in LONG_WINDOWS]
+                    rebased = {each: look.calibrations[each].rebased(window) for each in long}
                     found |= self._held(look, name, rebased, look.baseline)
         if peer is not None and (limits := self._peer_limits(look, peer)):
             baselines.append(_peer_view(peer))
@@ -147,6 +143,10 @@ class Evaluator:
                 current, window, name, calibration, overrides=self._rules.limits, label_growth=growth
             )
         return found
+
+    def _with_documents(self, found: Found, window: str, look: Look, documents: Look) -> Found:
+        score = hold_documents(look, documents, window, found.window, self._rules)
+        return found if score is None else replace(found, scores=(*found.scores, score))
 
     def _peer_limits(self, look: Look, peer: Look) -> dict[str, Calibration]:
         """The limits of the peer's own baseline around its present windows: what both met alike is no difference."""
