@@ -86,7 +86,7 @@ class Noise:
         later = blocks.window_folds == LATER
         # Windows that stand in for longer ones may have another mean: a day's traffic is wider than an hour's.
         own_mean = float(np.average(values[~later], weights=sizes.rows[~later]))
-        mean = own_mean if blocks.time_matched else value(blocks.baseline)
+        mean = own_mean if blocks.time_matched and blocks.averaged == 1 else value(blocks.baseline)
         deviations = np.where(later, values - values[later].mean() if later.any() else 0.0, values - own_mean)
         shrunk = np.where(later, 1.0, blocks.averaged)
         wobble, freedom = wobble_of(np.sqrt(shrunk) * deviations, shrunk * noises, witness.wobble * variance)
