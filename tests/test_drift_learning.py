@@ -113,7 +113,7 @@ def test_wobble_of_whole_days_is_smaller_than_that_of_the_hours_that_stand_in_fo
     days = Calibration.learn(Blocks.of(frame, panes, 64, whole_days=True), 1e-3)
     window = whole(frame, sessions(rng, 3000))
 
-    assert not stand_in.time_matched
+    assert (stand_in.time_matched, days.time_matched) == (False, True)
     assert days.vectors.mean_shift.drift <= stand_in.vectors.mean_shift.drift
     assert days.vectors.mean_shift.limit(window, 1e-3) < stand_in.vectors.mean_shift.limit(window, 1e-3)
 

@@ -40,7 +40,8 @@ class Spans:
     baseline: Window
     windows: list[Window]
     time_matched: bool
-    """False where the baseline is too short for eight windows of the duration: shorter ones stand in."""
+    """False where the baseline is too short for eight windows of the duration, and shorter ones that stand in for them
+    do not tell of them: of whole days they do."""
 
     @classmethod
     def joined(cls, panes: Sequence[Window], span: int) -> Spans:
@@ -99,7 +100,7 @@ class Blocks(Spans):
         return cls(
             baseline=Window.merged(panes),
             windows=[*windows, *later],
-            time_matched=length == span,
+            time_matched=length == span or whole_days,
             space=measure.whitening,
             novel_dimensions=measure.novel_dimensions,
             panes=kept,

@@ -63,7 +63,7 @@ class VectorLimits:
             mean_shift=mean_shift,
             novelty=Novelty.learn(blocks, witness),
             mahalanobis=MeanDistance.learn(blocks, witness),
-            spread=Spread.learn(blocks),
+            spread=Spread.learn(blocks, witness),
             joint=learn_novel_shift(blocks, witness),
             novelties=Novelties.learn(blocks, witness),
         )

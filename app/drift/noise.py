@@ -68,11 +68,13 @@ class Noise:
         *,
         witness: Witness = INDEPENDENT,
         own: float = 1.0,
+        linear: bool = True,
     ) -> Self:
         """From a baseline's blocks.
 
         `variance` is that of one event, `rows` how many of a window were measured, `witness` what is expected where
         those of the baseline were too few to tell, `own` how many times the usual noise the baseline's mean has.
+        `linear` says that the number of a long window is the mean of those of its parts.
         """
         panes = np.array([value(pane) for pane in blocks.panes])
         sizes = Sizes.of(blocks.panes, rows)
@@ -86,9 +88,9 @@ class Noise:
         later = blocks.window_folds == LATER
         # Windows that stand in for longer ones may have another mean: a day's traffic is wider than an hour's.
         own_mean = float(np.average(values[~later], weights=sizes.rows[~later]))
-        mean = own_mean if blocks.time_matched else value(blocks.baseline)
+        mean = own_mean if blocks.time_matched and blocks.averaged == 1 else value(blocks.baseline)
         deviations = np.where(later, values - values[later].mean() if later.any() else 0.0, values - own_mean)
-        shrunk = np.where(later, 1.0, blocks.averaged)
+        shrunk = np.where(later, 1.0, blocks.averaged if linear else 1.0)
         wobble, freedom = wobble_of(np.sqrt(shrunk) * deviations, shrunk * noises, witness.wobble * variance)
         whole = Sizes.of([blocks.baseline], rows)
         baseline = own * float(whole.noise(effect)[0])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from app.drift.blocks import Blocks
+from app.drift.dependence import INDEPENDENT, Witness
 from app.drift.noise import Noise
 from app.drift.window import Window
 
@@ -29,14 +30,16 @@ class Spread:
     noise: Noise
 
     @classmethod
-    def learn(cls, blocks: Blocks) -> Self:
-        """From a baseline's blocks."""
+    def learn(cls, blocks: Blocks, witness: Witness = INDEPENDENT) -> Self:
+        """From a baseline's blocks, and what the mean says of wobble that eight blocks may not show."""
         base = _log_variance(blocks.baseline)
         noise = Noise.learn(
             blocks,
             lambda window: _log_variance(window) - base,
             lambda window: window.vectors.n,
             blocks.space.length_variance,
+            witness=witness.scaled(effect=1.5, wobble=2.0),
+            linear=False,
         )
         return cls(base, noise)
 
