@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"model"},
     {"distribution"},
-    {"sketch", "decode", "drift", "signals", "vector_file"},
-    {"frame"},
+    {"sketch", "decode", "drift", "signals", "relevance", "vector_file"},
+    {"frame", "lifecycle", "outcomes", "triage", "canary"},
     {"compare"},
     {"series"},
     {"store"},

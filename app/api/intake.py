@@ -1,0 +1,83 @@
+"""What the routes that take lists have in common: bytes in, a receipt out, what was refused counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from app.api.body import BodyRefused, header
+from app.api.reply import error_reply, json_reply
+from app.api.services import Services
+from app.decode import DecodeError, Malformed, TooLarge
+from app.model import EventError
+
+MAX_ERRORS_TOLD = 10
+
+OFF_LOOP_BYTES = 2 * 1024 * 1024
+"""A larger body takes more than some three milliseconds: decoded beside the loop, so that scrapes and probes go on.
+
+Not a smaller one: handing a body of a megabyte to a thread and back cost 6 % of its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a request's entries."""
+
+    counts: Mapping[str, int]
+    """Name in the reply -> how many entries, of those that were not refused."""
+    errors: Sequence[EventError]
+
+
+Take = Callable[[str | None, str | None, bytes], Taken]
+"""Content type, content encoding and body -> what became of it. Raises `DecodeError`; safe from any thread."""
+
+
+async def intake(request: Request, take: Take) -> Response:
+    """Read the body, take it in and tell what became of it: 202, or 422 when nothing was acceptable.
+
+    400 for a malformed body, 408 too slow, 413 too large, 415 for an unknown content type.
+    """
+    services: Services = request.app.state.services
+    own = services.metrics.own
+    try:
+        body = await services.bodies.read(request, services.max_body_bytes)
+    except BodyRefused as refused:
+        own.count_failure(refused.reason)
+        return error_reply(refused.status_code, refused.message, {"Connection": "close"})
+    content_type = header(request, b"content-type")
+    content_encoding = header(request, b"content-encoding")
+    try:
+        if len(body) > OFF_LOOP_BYTES or content_encoding:
+            taken = await run_in_threadpool(take, content_type, content_encoding, body)
+        else:
+            taken = take(content_type, content_encoding, body)
+    except DecodeError as error:
+        own.count_failure(error.reason)
+        return error_reply(_status(error), error.message)
+    for reason, count in Counter(error.reason for error in taken.errors).items():
+        own.count_failure(reason, count)
+    return _reply(taken)
+
+
+def _status(error: DecodeError) -> int:
+    if isinstance(error, TooLarge):
+        return 413
+    return 400 if isinstance(error, Malformed) else 415
+
+
+def _reply(taken: Taken) -> Response:
+    nothing = bool(taken.errors) and not any(taken.counts.values())
+    content = {
+        **taken.counts,
+        "rejected": len(taken.errors),
+        "errors": [_told(error) for error in taken.errors[:MAX_ERRORS_TOLD]],
+    }
+    return json_reply(content, 422 if nothing else 202)
+
+
+def _told(error: EventError) -> dict[str, str | int]:
+    return {"index": error.index, "field": error.field, "reason": error.message}

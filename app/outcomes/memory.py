@@ -1,0 +1,235 @@
+"""Which series and band a query was of, for outcomes that come later; and the outcomes counted by them."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from itertools import product
+from threading import Lock
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.model import SeriesKey
+
+MAX_IDS: Final = 100_000
+MEMORY_SECONDS: Final = 3600.0
+
+Band = Literal["normal", "poor"]
+
+
+class Outcome(NamedTuple):
+    """What came of a query, as its sender saw it; None where nothing was said."""
+
+    success: bool | None = None
+    clicked: bool | None = None
+    no_answer: bool | None = None
+    escalated: bool | None = None
+
+
+class Joined(StrEnum):
+    """What became of an outcome."""
+
+    COUNTED = "counted"
+    DUPLICATE = "duplicate"
+    """The query is known, and all that the outcome says had been said of it before."""
+    UNMATCHED = "unmatched"
+    """No query of this id is known: never seen, or forgotten."""
+
+
+class OutcomeValue(NamedTuple):
+    """One of the values that an outcome holds, with the band of its query."""
+
+    outcome: str
+    """One of the fields of `Outcome`."""
+    value: bool
+    band: Band
+
+
+OutcomeCounts = Mapping[OutcomeValue, int]
+"""How often each value was said in a series."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeTotals:
+    """What was counted so far; a copy."""
+
+    series: Mapping[SeriesKey, OutcomeCounts] = field(default_factory=dict)
+    unmatched: int = 0
+    """Values of outcomes whose query is not known."""
+    duplicates: int = 0
+    """Values that had been said before of the same query."""
+
+
+_NAMES: Final = Outcome._fields
+_POOR: Final = 1 << len(_NAMES)
+"""In a query's state: below it a bit for each of `_NAMES` that was said, above it the number of its series."""
+
+_BANDS: Final[tuple[Band, Band]] = ("normal", "poor")
+
+_SPANS: Final = 1024
+"""Times are told apart to this share of the memory's length."""
+
+
+class OutcomeMemory:
+    """The queries of the last hour, at most 100,000 of them, as keyed hashes; counts of what came of them.
+
+    Each query counts once for each name of an outcome, whoever says it how often. The oldest query goes first, after
+    an hour at the latest and not before 1/1024 of an hour less; so what was said of it may then count anew only if the
+    query itself comes anew. A query that comes twice (its vector from one service, its scores from another) stays in
+    the series that it came in first, and is poor if it was poor once.
+
+    15 MiB when full and 18 with an outcome for each query, over 1,000,000 ids as over 100,000; ten more for the moment
+    in which the table is built anew. 0.2 us an id in batches of hundreds, 1.5 us an outcome. Safe from any thread.
+
+    >>> memory = OutcomeMemory()
+    >>> series, ids = SeriesKey("e5", "2", "1", "query"), query_keys(["q1", "q2", None], b"secret")
+    >>> memory.remember(ids, series, poor=np.array([True, False, False]), now=0.0)
+    >>> memory.join(ids[:1].tolist() * 2 + [5], [Outcome(clicked=True)] * 3, now=60.0)
+    [<Joined.COUNTED: 'counted'>, <Joined.DUPLICATE: 'duplicate'>, <Joined.UNMATCHED: 'unmatched'>]
+    >>> memory.totals().series[series][OutcomeValue("clicked", True, "poor")]
+    1
+    """
+
+    def __init__(self, seconds: float = MEMORY_SECONDS, capacity: int = MAX_IDS) -> None:
+        self._seconds = seconds
+        self._capacity = capacity
+        self._lock = Lock()
+        self._states: dict[int, int] = {}
+        self._order: deque[int] = deque()
+        """The keys of `_states`, the oldest first."""
+        self._spans: deque[tuple[float, int]] = deque()
+        """When the oldest came, and how many of them then; and so on."""
+        self._numbers: dict[SeriesKey, int] = {}
+        self._series: dict[int, SeriesKey] = {}
+        self._next_number = 0
+        self._counts: dict[SeriesKey, Counter[OutcomeValue]] = {}
+        self._unmatched = 0
+        self._duplicates = 0
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def remember(self, ids: NDArray[np.uint64], key: SeriesKey, poor: NDArray[np.bool_], now: float) -> None:
+        """Keep queries of one series, shapes (n,): their `query_keys`, 0 where they have none, and their band."""
+        with self._lock:
+            self._forget(now)  # before, or a query that comes again after an hour would go with its own past
+            normal = self._number(key) * 2 * _POOR
+            states, fresh, present = self._states, [], ids != 0
+            for identifier, is_poor in zip(ids[present].tolist(), poor[present].tolist(), strict=True):
+                if identifier not in states:
+                    states[identifier] = normal + _POOR if is_poor else normal
+                    fresh.append(identifier)
+                elif is_poor:
+                    states[identifier] |= _POOR
+            self._order.extend(fresh)
+            self._note(len(fresh), now)
+            self._forget(now)
+
+    def join(self, ids: Iterable[int], outcomes: Sequence[Outcome], now: float) -> list[Joined]:
+        """Count outcomes by the `query_keys` of their queries, and say what became of each."""
+        with self._lock:
+            self._forget(now)
+            return [self._join(identifier, outcome) for identifier, outcome in zip(ids, outcomes, strict=True)]
+
+    def count(self, key: SeriesKey, outcomes: Iterable[Outcome], poor: Iterable[bool]) -> None:
+        """Count outcomes that came with their queries, where those have no id to tell duplicates by."""
+        with self._lock:
+            for outcome, is_poor in zip(outcomes, poor, strict=True):
+                for name, value in zip(_NAMES, outcome, strict=True):
+                    if value is not None:
+                        self._add(key, OutcomeValue(name, value, "poor" if is_poor else "normal"))
+
+    def retain(self, keys: Collection[SeriesKey]) -> None:
+        """Drop the counts of all other series, which are no more: their queries are forgotten."""
+        with self._lock:
+            for key in [key for key in self._numbers.keys() | self._counts.keys() if key not in keys]:
+                self._counts.pop(key, None)
+                number = self._numbers.pop(key, None)
+                if number is not None:
+                    del self._series[number]
+
+    def totals(self) -> OutcomeTotals:
+        """What was counted so far. A series has every value and band of each outcome that it has one of."""
+        with self._lock:
+            series = {key: _complete(counts) for key, counts in self._counts.items()}
+            return OutcomeTotals(series, self._unmatched, self._duplicates)
+
+    def _number(self, key: SeriesKey) -> int:
+        if key not in self._numbers:
+            self._numbers[key], self._series[self._next_number] = self._next_number, key
+            self._next_number += 1
+        return self._numbers[key]
+
+    def _join(self, identifier: int, outcome: Outcome) -> Joined:
+        state = self._states.get(identifier)
+        key = None if state is None else self._series.get(state // (2 * _POOR))
+        said = [(bit, value) for bit, value in enumerate(outcome) if value is not None]
+        if state is None or key is None:
+            self._unmatched += len(said)
+            return Joined.UNMATCHED
+        fresh = [(bit, value) for bit, value in said if not state >> bit & 1]
+        self._duplicates += len(said) - len(fresh)
+        for bit, value in fresh:
+            self._add(key, OutcomeValue(_NAMES[bit], value, "poor" if state & _POOR else "normal"))
+            state |= 1 << bit
+        self._states[identifier] = state
+        return Joined.COUNTED if fresh else Joined.DUPLICATE
+
+    def _add(self, key: SeriesKey, value: OutcomeValue) -> None:
+        if key not in self._counts:
+            self._counts[key] = Counter()
+        self._counts[key][value] += 1
+
+    def _note(self, count: int, now: float) -> None:
+        if self._spans and now - self._spans[-1][0] < self._seconds / _SPANS:
+            begun, before = self._spans[-1]
+            self._spans[-1] = (begun, before + count)
+        elif count:
+            self._spans.append((now, count))
+
+    def _forget(self, now: float) -> None:
+        spans, order, states = self._spans, self._order, self._states
+        while spans:
+            begun, count = spans[0]
+            going = count if begun + self._seconds <= now else min(count, len(order) - self._capacity)
+            if going <= 0:
+                return
+            for _ in range(going):
+                del states[order.popleft()]
+            if going == count:
+                spans.popleft()
+            else:
+                spans[0] = (begun, count - going)
+
+
+def _complete(counts: OutcomeCounts) -> dict[OutcomeValue, int]:
+    # From 0: a rate over a value that is not there yet would be nothing, and not 0.
+    said = {each.outcome for each in counts}
+    every = [OutcomeValue(*each) for each in product([name for name in _NAMES if name in said], (True, False), _BANDS)]
+    return {each: counts.get(each, 0) for each in every}
+
+
+def query_keys(query_ids: Sequence[str | None], secret: bytes) -> NDArray[np.uint64]:
+    """The keyed hash that stands for each query's id, 64 bits, shape (n,); 0 where there is none, or an empty one.
+
+    `secret` has at most 64 bytes. 0.5 us an id.
+
+    >>> keys = query_keys(["q1", None, "q1", ""], b"secret")
+    >>> bool(keys[0] == keys[2] != 0), keys[1], keys[3]
+    (True, np.uint64(0), np.uint64(0))
+    """
+    start = blake2b(digest_size=8, key=secret, person=b"query_id").copy
+    keys = []
+    for query_id in query_ids:
+        if query_id:
+            state = start()
+            state.update(query_id.encode())
+            keys.append(int.from_bytes(state.digest(), "little") or 1)
+        else:
+            keys.append(0)
+    return np.array(keys, np.uint64)
