@@ -14,7 +14,7 @@ from app.drift.sums import NOVELTY_LEVELS, FrameSums
 from app.drift.whitening import Dimensions, Whitening
 from app.model import Floats
 
-ANCHORS: Final = 1536
+ANCHORS: Final = 1024
 COMPONENTS: Final = 32
 FEATURES: Final = 256
 FOLDS: Final = 8
