@@ -70,7 +70,7 @@ class Frame:
     """Shape (f,)."""
 
     @classmethod
-    def fit(cls, rows: NDArray[np.float32], mean: Floats | None = None) -> FrameFit:
+    def fit(cls, rows: NDArray[np.float32], mean: Floats | None = None, most_anchors: int = ANCHORS) -> FrameFit:
         """The frame of valid vectors in the order of time, shape (n, d), n >= 200.
 
         `mean` is that of all the baseline's events where the rows are a sample of them. The same rows give the same
@@ -83,7 +83,7 @@ class Frame:
         whitening, distance = Whitening.fit(rows, folds, mean)
         generator = np.random.default_rng(int.from_bytes(_digest(rows[:: max(1, rows.shape[0] // 64)]), "big"))
         unit = _unit(rows)
-        chosen, spare = _anchors(rows.shape[0], generator)
+        chosen, spare = _anchors(rows.shape[0], most_anchors, generator)
         novelty = _novelty_left_out(unit, chosen, spare, folds)
         quantiles = np.minimum(np.quantile(novelty, NOVELTY_LEVELS), KNOWN_COSINE)
         components = _components(rows, whitening)
@@ -235,13 +235,13 @@ def _components(rows: NDArray[np.float32], whitening: Whitening) -> NDArray[np.f
     return (rows - whitening.mean.astype(np.float32)) @ whitening.axes[:COMPONENTS].T
 
 
-def _anchors(n: int, generator: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _anchors(n: int, most: int, generator: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Positions of the anchors, and of the spares that stand in for those of a fold that is left out.
 
     One at random from each of as many equal spans of time, so that no hour speaks for the rest.
     """
     # With a fold's anchors gone the spares of the other folds make the number up again.
-    anchors = min(ANCHORS, n * (FOLDS - 1) // FOLDS)
+    anchors = min(most, n * (FOLDS - 1) // FOLDS)
     spares = min(-(-anchors // (FOLDS - 1)) + FOLDS, n - anchors)
     chosen = np.floor((np.arange(anchors) + generator.random(anchors)) * n / anchors).astype(np.intp)
     chosen = np.unique(chosen)

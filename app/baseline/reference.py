@@ -12,7 +12,7 @@ from app.baseline.content import Content, content_id
 from app.distribution import Distribution
 from app.drift.same_input import KnownInputs
 from app.drift.sums import FrameSums
-from app.frame import MINIMUM_ROWS, Frame, Measured
+from app.frame import ANCHORS, MINIMUM_ROWS, Frame, Measured
 from app.model import SeriesKey, SimilarityMetric
 from app.series import Material, Pane, Yardstick
 from app.sketch import VectorSample
@@ -21,6 +21,9 @@ State = Literal["learning", "provisional", "final"]
 Origin = Literal["learned", "window", "file", "uploaded"]
 
 POOR_MATCH_QUANTILE: Final = 0.05
+
+PROVISIONAL_ANCHORS: Final = 512
+"""A frame that lives for some hours, beside the sample for the next one, makes do with fewer."""
 
 STEPS: Final = 400
 """Steps kept of the distributions of novelty and of the first component."""
@@ -70,7 +73,7 @@ def freeze(
     similarity_metric: SimilarityMetric | None,
 ) -> PinnedBaseline:
     """Make a baseline of what was collected. Half a second for 2,048 vectors of 768."""
-    content = _content(material)
+    content = _content(material, PROVISIONAL_ANCHORS if state == "provisional" else ANCHORS)
     return PinnedBaseline(
         id=content_id(key, content),
         key=key,
@@ -84,7 +87,7 @@ def freeze(
     )
 
 
-def _content(material: Material) -> Content:
+def _content(material: Material, most_anchors: int) -> Content:
     whole = material.whole
     signals = {name: sketch.distribution() for name, sketch in whole.quantiles.items()}
     frame, sample_sums, components = None, FrameSums.none(), np.empty((0, 0), np.float32)
@@ -92,7 +95,7 @@ def _content(material: Material) -> Content:
     sample = material.sample
     if sample is not None and len(sample) >= MINIMUM_ROWS and whole.vectors is not None:
         rows = sample.directions.astype(np.float32) * sample.norms[:, None]
-        frame, held_out = Frame.fit(rows, whole.vectors.mean)
+        frame, held_out = Frame.fit(rows, whole.vectors.mean, most_anchors)
         sample_sums, components = frame.sums(rows, held_out), held_out.components
         frame_sums = _sums_of_blocks(frame, rows, held_out, sample, material)
         signals["novelty"] = Distribution.of(held_out.novelty).compact(STEPS)
