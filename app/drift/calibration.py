@@ -200,7 +200,9 @@ class Calibration:
             same_input_cosine=None if same is None or not same.matches else same.median_cosine,
             same_input_changed_ratio=None if same is None or not same.matches else same.changed_ratio,
             same_input_matches=0 if same is None else same.matches,
-            same_input_inconsistent_ratio=None if same is None or not same.repeats else same.inconsistent_ratio,
+            same_input_inconsistent_ratio=None
+            if same is None or same.repeats < MINIMUM_MATCHES
+            else same.inconsistent_ratio,
         )
 
     def _comparable(self, window: Window) -> Window:

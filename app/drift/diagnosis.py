@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -103,7 +104,10 @@ def _inconsistent(evidence: Evidence) -> bool:
 
 
 def _collapsed(evidence: Evidence) -> bool:
-    narrower = (evidence.effects.variance_log_ratio or 0.0) < -GATES_BY_EFFECT["variance_log_ratio"].ticket
+    effects = evidence.effects
+    # Vectors that are only shorter have less variance too, by the square of their length.
+    of_length = 2 * math.log1p(max(effects.norm_change_ratio or 0.0, -0.999))
+    narrower = (effects.variance_log_ratio or 0.0) - of_length < -GATES_BY_EFFECT["variance_log_ratio"].ticket
     return narrower and evidence.above("spread") and not _new_vectors(evidence)
 
 

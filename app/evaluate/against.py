@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from app.drift import kl
 from app.drift.calibration import Calibration
@@ -13,11 +14,16 @@ from app.drift.sums import FrameSums, VectorSums
 from app.drift.window import Window
 from app.model import Score
 
+SPEAKERS: Final = ("1h", "5m", "24h")
+"""Whose diagnosis is told. An hour is surer than five minutes, and a day remembers what is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One window against one baseline."""
 
+    name: str
+    """Of the window."""
     window: Window
     """As the statistics read it."""
     scores: tuple[Score, ...]
@@ -49,7 +55,7 @@ def hold(
     )
     now, before = window.top1, calibration.baseline.top1
     divergence = None if now is None or before is None else kl.STATISTIC.compute(now, before)
-    return Found(window, scores, calibration.effects(window), divergence, window.repeats.largest, label_growth)
+    return Found(name, window, scores, calibration.effects(window), divergence, window.repeats.largest, label_growth)
 
 
 def _comparable(window: Window, calibration: Calibration) -> Window:
@@ -61,9 +67,11 @@ def _comparable(window: Window, calibration: Calibration) -> Window:
 
 
 def suspects(found: Sequence[Found]) -> tuple[Suspect, ...]:
-    """What probably happened, told by the window that is furthest over its limits."""
-    if not found:
+    """What probably happened, told by the first of SPEAKERS that is over a limit, or else by the first there is."""
+    by_window = {each.name: each for each in found}
+    present = [by_window[name] for name in SPEAKERS if name in by_window]
+    if not present:
         return ()
-    worst = max(found, key=lambda each: each.highest)
-    scores = {score.statistic: score.score for score in worst.scores if score.score is not None}
-    return diagnose(Evidence(scores, worst.effects, worst.largest_repeat, worst.label_growth))
+    speaker = next((each for each in present if each.highest > 1), present[0])
+    scores = {score.statistic: score.score for score in speaker.scores if score.score is not None}
+    return diagnose(Evidence(scores, speaker.effects, speaker.largest_repeat, speaker.label_growth))
