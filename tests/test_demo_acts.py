@@ -1,28 +1,38 @@
-"""The acts offline: each moves the signal it says it moves, and the ordinary day moves none."""
+"""The acts offline: the diagnosis names each of them, and nothing on an ordinary day."""
 
 import hashlib
 import sysconfig
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.stats import wasserstein_distance
 
-from app.demo.acts import ACTS, HEALTHY, Sign
+from app.compare import Reference
+from app.demo.acts import ACTS, BY_NAME, HEALTHY
 from app.demo.audience import Audience, rate_factor
 from app.demo.corpus import Question, build_corpus, docstrings, reference, source_files
 from app.demo.service import SearchService
 from app.demo.tokenizer import TOKENIZERS
 from app.demo.traffic import EVENTS_PER_TICK, FIRST_DAY, Orders, Pace, send
+from app.drift.diagnosis import CAUSES
 
-SLICE = {"email", "http", "json", "logging", "turtle.py", "unittest", "urllib", "tarfile.py"}
-SIGNALS = ("norm", "top1_similarity", "similarity_mean", "margin")
+SLICE = {"email", "http", "json", "logging", "tkinter", "turtle.py", "unittest", "urllib", "tarfile.py"}
 HOUR_EVENTS = 1000
-AGAINST_HEALTHY = 2.0
-"""How far beyond the healthiest hour's extreme an act must be: sharp statistics have their limits about there."""
-ORDINARY = 1 / 6
-"""What the hour of the day may move a signal by, in standard deviations."""
+
+
+class Hour(NamedTuple):
+    """An hour of queries, without those that have no embedding."""
+
+    vectors: np.ndarray
+    scores: np.ndarray
+    """Of the best passage; NaN where none was found."""
+    hashes: list[str]
+
+    @property
+    def norms(self):
+        return np.linalg.norm(self.vectors, axis=1)
 
 
 @pytest.fixture(scope="module")
@@ -34,86 +44,112 @@ def service():
 
 
 def hour(service, act, day):
-    """One hour of queries: signal -> values."""
+    """One hour of queries."""
     rows = []
     for first in range(0, HOUR_EVENTS, EVENTS_PER_TICK):
         questions = service.questions(act, EVENTS_PER_TICK, day + first / HOUR_EVENTS / 24)
         vectors, hits = service.answer(act, questions)
         rows += [
-            (np.linalg.norm(vector), found.scores[0], np.mean(found.scores), found.scores[0] - found.scores[1])
-            for vector, found in zip(vectors, hits, strict=True)
-            if found.scores
+            (vector, found.scores[0] if found.scores else np.nan, question.text)
+            for question, vector, found in zip(questions, vectors, hits, strict=True)
+            if vector is not None
         ]
-    return dict(zip(SIGNALS, np.array(rows).T, strict=True))
+    vectors, scores, hashes = zip(*rows, strict=True)
+    return Hour(np.array(vectors), np.array(scores), list(hashes))
 
 
 @pytest.fixture(scope="module")
-def healthy_hours(service):
-    """A day, every second hour."""
-    return [hour(service, HEALTHY, number / 12) for number in range(12)]
+def day(service):
+    """A day, every second hour, as a baseline."""
+    hours = [hour(service, HEALTHY, number / 12) for number in range(12)]
+    return Reference(
+        np.concatenate([each.vectors for each in hours]),
+        scores=np.concatenate([each.scores for each in hours]),
+        hashes=[each for one in hours for each in one.hashes],
+    )
 
 
-@pytest.fixture(scope="module")
-def extremes(healthy_hours):
-    """The largest distance of a healthy hour from the other hours, for each signal, in standard deviations."""
-    return {
-        signal: max(distance(signal, each, [h for h in healthy_hours if h is not each]) for each in healthy_hours)
-        for signal in SIGNALS
-    }
+def held(day, found):
+    """An hour against the day."""
+    return day.compare(found.vectors, scores=found.scores, hashes=found.hashes)
 
 
-def distance(signal, hour, others):
-    """W1 of an hour to other hours, in their standard deviations."""
-    rest = np.concatenate([other[signal] for other in others])
-    return wasserstein_distance(hour[signal], rest) / rest.std()
+@pytest.mark.parametrize("time", [1.25, 1.5, 2.0])
+def test_on_an_ordinary_day_nothing_is_suspected(day, service, time):
+    """The rhythm is there to be learned, not to be mistaken for drift."""
+    comparison = held(day, hour(service, HEALTHY, time))
+
+    assert comparison.score < 1, comparison.scores
+    assert () == comparison.diagnosis
 
 
-def test_the_ordinary_day_moves_no_signal_by_much(extremes):
-    """The rhythm is there to be learned, not to be mistaken for drift: a sixth of a standard deviation at most."""
-    assert max(extremes.values()) < ORDINARY, extremes
+@pytest.mark.parametrize("act", [act for act in ACTS if act.cause], ids=lambda act: act.name)
+def test_the_diagnosis_names_an_act_first(act, day, service):
+    """By the very statistics and table of causes that the exporter has, on one hour of the act."""
+    comparison = held(day, hour(service, act, 1.3))
+
+    assert [act.cause] == [suspect.cause for suspect in comparison.diagnosis][:1], comparison
 
 
-@pytest.mark.parametrize("act", [act for act in ACTS if act.sign is Sign.SCORE], ids=lambda act: act.name)
-def test_an_act_moves_the_signal_it_says_it_moves(act, service, healthy_hours, extremes):
-    """Well beyond every healthy hour."""
-    signal = act.signals[0]
+def test_a_lost_normalisation_leaves_the_similarities_alone(service):
+    """The engine compares by cosine: nothing but the length tells."""
+    act = BY_NAME["normalisation_lost"]
+    questions = service.questions(HEALTHY, 100, 0.3)
+    (usual, found), (lost, same) = (service.answer(each, questions) for each in (HEALTHY, act))
 
-    assert distance(signal, hour(service, act, 0.3), healthy_hours) > AGAINST_HEALTHY * extremes[signal]
-
-
-def test_a_lost_normalisation_leaves_the_similarities_alone(service, healthy_hours):
-    """The engine compares by cosine: nothing but the norm tells."""
-    (act,) = (act for act in ACTS if not act.unit_length)
-    lost = hour(service, act, 0.3)
-
-    assert distance("norm", lost, healthy_hours) > 10
-    for signal in ("top1_similarity", "similarity_mean", "margin"):
-        assert distance(signal, lost, healthy_hours) < ORDINARY
+    for vector, other in zip(usual, lost, strict=True):
+        assert (vector is None) == (other is None)
+        assert vector is None or np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
+        assert other is None or np.linalg.norm(other) < 0.999
+    for hits, others in zip(found, same, strict=True):
+        assert hits.scores == pytest.approx(others.scores, abs=1e-5)
 
 
-def test_a_stale_index_leaves_the_norms_alone(service, healthy_hours):
-    """The queries are as ever."""
-    (act,) = (act for act in ACTS if act.indexed_share < 1)
+def test_a_question_without_a_word_has_no_embedding(service):
+    """And finds nothing: a vector of zeros would be a lie."""
+    (embedding,), (hits,) = service.answer(HEALTHY, [Question("?", "a", "a")])
 
-    assert distance("norm", hour(service, act, 0.3), healthy_hours) < ORDINARY
+    assert embedding is None
+    assert ([], []) == (hits.scores, hits.ids)
+
+
+def test_a_failed_embedding_is_zeros_and_finds_nothing(service):
+    """In the share that the act says."""
+    act = BY_NAME["zeros"]
+    embeddings, hits = service.answer(act, service.questions(act, 2000, 0.3))
+    zeros = [i for i, each in enumerate(embeddings) if each is not None and not each.any()]
+
+    assert len(zeros) / 2000 == pytest.approx(act.zeros_share, abs=0.02)
+    assert not any(hits[i].ids for i in zeros)
+
+
+def test_two_tokenizers_side_by_side_give_one_question_two_vectors(service):
+    """Half of the time each."""
+    act = BY_NAME["tokenizers_mixed"]
+    question = Question("Read the HTTP Server's request and close the connection", "a", "a")
+    embeddings, _ = service.answer(act, [question] * 400)
+    (usual,), _ = service.answer(HEALTHY, [question])
+    shares = [np.dot(each, usual) > 0.999 for each in embeddings]
+
+    assert np.mean(shares) == pytest.approx(act.tokenizer_share, abs=0.1)
 
 
 def test_the_acts_begin_healthy_and_each_can_be_played():
-    """The healthy act is held to every window, which later acts would spoil; tokenizers are those of the table."""
+    """The healthy act is held to every window, which later acts would spoil; causes and tokenizers are known ones."""
     assert ACTS[0] is HEALTHY
     assert len(ACTS) == len({act.name for act in ACTS})
     assert {act.tokenizer for act in ACTS} <= set(TOKENIZERS)
+    assert {act.cause for act in ACTS} - {None} <= {cause.name for cause in CAUSES}
     for act in ACTS:
-        assert (act.sign is Sign.SCORE) == bool(act.signals)
-        assert set(act.signals) <= set(SIGNALS)
+        assert 1 == (act is HEALTHY) + act.announced + (act.cause is not None)
         assert act.look_at.startswith("embedding_")
 
 
 def test_the_silent_upgrade_is_the_announced_one_without_its_version():
     """Both acts do the same to the vectors; only one says so."""
-    announced, silent = (act for act in ACTS if act.tokenizer != HEALTHY.tokenizer)
+    announced, silent = BY_NAME["tokenizer_announced"], BY_NAME["tokenizer_silent"]
 
-    assert announced.tokenizer == silent.tokenizer
+    assert announced.tokenizer == silent.tokenizer != HEALTHY.tokenizer
     assert announced.tokenizer_version != silent.tokenizer_version == HEALTHY.tokenizer_version
 
 
@@ -135,6 +171,15 @@ def test_nobody_asks_about_new_things_before_they_are_asked_to():
 
     assert not any(question.topic == "new" for question in before)
     assert 0.4 < np.mean([question.topic == "new" for question in after]) < 0.6
+
+
+def test_a_flood_is_one_question_in_its_share():
+    """Beside what the others ask."""
+    asked = Audience(QUESTIONS, NEW_QUESTIONS).ask(4000, 0.1, flood_share=0.25)
+    counts = sorted((asked.count(question) for question in QUESTIONS), reverse=True)
+
+    assert 0.22 < counts[0] / 4000 < 0.29
+    assert counts[1] < 0.05 * 4000
 
 
 def test_what_users_come_for_moves_over_the_day_and_comes_back():
@@ -206,5 +251,6 @@ def test_an_event_carries_what_a_search_service_knows(service):
         assert 10 == len(event["ids"]) == event["result_count"]
         assert "1" == event["tokenizer_version"]
         assert (256,) == event["embedding"].shape
+        assert 1 == pytest.approx(np.linalg.norm(event["embedding"]), abs=1e-6)
         assert hashlib.blake2b(question.text.encode(), digest_size=16).hexdigest() == event["input_hash"]
         assert not any(question.text == value for value in event.values() if isinstance(value, str))

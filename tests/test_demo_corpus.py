@@ -24,10 +24,19 @@ def test_every_other_sentence_becomes_a_question_and_stands_in_no_passage():
     ] == [q.text for q in corpus.questions]
 
 
+def test_a_sentence_of_many_documents_is_one_question():
+    """Nobody asks for "See the documentation of the base class." a hundred times a day."""
+    corpus = build_corpus([Passage(name, "math", TEXT) for name in ("math.total", "math.sum")], min_documents=1)
+
+    assert 2 == len(corpus.passages)
+    assert ["math.total"] * 2 == [q.about for q in corpus.questions]
+
+
 @pytest.mark.parametrize("topic", sorted(NEW_TOPICS))
 def test_a_new_topic_is_asked_about_and_not_indexed(topic):
     """What the act of new questions is about has no passage, so the model never reads it either."""
-    corpus = build_corpus([Passage("math.total", "math", TEXT), Passage(f"{topic}.x", topic, TEXT)], min_documents=1)
+    documents = [Passage("math.total", "math", TEXT), Passage(f"{topic}.x", topic, TEXT.replace("sum", "window"))]
+    corpus = build_corpus(documents, min_documents=1)
 
     assert {"math"} == {p.topic for p in corpus.passages}
     assert {"math"} == {q.topic for q in corpus.questions}

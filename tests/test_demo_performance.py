@@ -1,6 +1,7 @@
 """The narrator: learning, noticing, recovering, and what it says when something is wrong."""
 
 import argparse
+import json
 import socket
 from itertools import pairwise
 
@@ -8,11 +9,18 @@ import pytest
 
 from app.demo.acts import ACTS, HEALTHY, MODEL
 from app.demo.audience import rate_factor
-from app.demo.performance import DemoError, Performance
+from app.demo.performance import HEALTHY_EVENTS, DemoError, Performance
 from app.demo.run import EVENTS_PER_DAY, FAST, add_arguments, check_port, run
 from app.demo.watch import Reading
 
 BY_NAME = {act.name: act for act in ACTS}
+IDENTITY = {"model": MODEL, "model_version": "1", "tokenizer_version": "1", "kind": "query"}
+
+
+def listing(*causes, **identity):
+    """The answer of GET /v1/series, the suspects of one series in order."""
+    told = [{"cause": cause, "title": cause, "evidence": "as seen"} for cause in causes]
+    return json.dumps({"series": [{**IDENTITY, **identity, "suspects": {"pinned": told}}]})
 
 
 def series(tokenizer_version="1", model=MODEL, kind="query", **labels):
@@ -34,6 +42,8 @@ class World:
         quiet=(),
         healthy_score=0.5,
         lingering=1.0,
+        events_per_second=1000,
+        beside=(),
     ):
         self.now = 0.0
         self.said = []
@@ -41,6 +51,9 @@ class World:
         self.final_after, self.provisional_after = final_after, provisional_after
         self.delay, self.quiet = delay, quiet
         self.healthy_score, self.lingering = healthy_score, lingering
+        self.events_per_second = events_per_second
+        self.beside = beside
+        """Causes that are named before an act's own."""
         self.performance = Performance(
             read=self.read,
             send=self.send,
@@ -60,29 +73,35 @@ class World:
     def read(self):
         state = "provisional" if self.now >= self.provisional_after else "learning"
         state = "final" if self.now >= self.final_after else state
-        lines = [f"embedding_events_total{{{series()}}} {self.now * 1000}"]
+        lines = [f"embedding_events_total{{{series()}}} {self.now * self.events_per_second}"]
         lines += [
             f"embedding_baseline_state{{{series(baseline='pinned', state=each)}}} {int(each == state)}"
             for each in ("learning", "provisional", "final")
         ]
+        shown = self.shown() if state == "final" else None
+        causes = () if shown is None else (*self.beside, shown.cause)
         if state == "final":
-            for signal in ("norm", "top1_similarity", "similarity_mean", "margin"):
-                labels = series(baseline="pinned", window="1h", signal=signal, statistic="wasserstein")
-                lines.append(f"embedding_drift_score{{{labels}}} {self.score(signal)}")
+            for window in ("1h", "24h"):
+                labels = series(baseline="pinned", window=window, signal="embedding", statistic="mean_shift")
+                lines.append(f"embedding_drift_score{{{labels}}} {3.25 if shown else self.healthy_score}")
+            for cause in ("new_topics", *causes):
+                labels = series(baseline="pinned", cause=cause)
+                lines.append(f"embedding_drift_suspect{{{labels}}} {int(cause in causes)}")
         if self.act.tokenizer_version != "1" and self.act.name not in self.quiet:
             name = "embedding_version_first_seen_timestamp_seconds"
             lines.append(f"{name}{{{series(self.act.tokenizer_version)}}} {1e9 + self.since}")
             lines.append(
                 f"embedding_last_event_timestamp_seconds{{{series(self.act.tokenizer_version)}}} {1e9 + self.now}"
             )
-        return Reading.of("\n".join(lines) + "\n")
+        return Reading.of("\n".join(lines) + "\n", listing(*causes))
 
-    def score(self, signal):
+    def shown(self):
+        """The act that scores and diagnosis are of."""
         elapsed = self.now - self.since
         shown = self.act if elapsed >= self.delay else None
-        if self.act is HEALTHY and elapsed < self.lingering:
-            shown = self.before
-        return 3.25 if shown and signal in shown.signals and shown.name not in self.quiet else self.healthy_score
+        if self.act is HEALTHY:
+            shown = self.before if elapsed < self.lingering else None
+        return shown if shown is not None and shown.cause and shown.name not in self.quiet else None
 
 
 def test_learning_tells_its_progress_and_ends_when_the_baseline_is_final():
@@ -121,21 +140,44 @@ def learned(**settings):
     return world
 
 
-def test_all_acts_are_noticed_in_time_and_said_once_a_signal():
-    """In the fast mode, acts and recoveries take half a minute together."""
+def test_all_acts_are_noticed_in_time_and_told_with_the_evidence():
+    """In the fast mode, acts and recoveries take three quarters of a minute together."""
     world = learned()
     outcomes = world.performance.all_acts(ACTS)
 
-    assert all(outcome.as_promised for outcome in outcomes)
+    assert all(outcome.as_promised for outcome in outcomes), [str(outcome) for outcome in outcomes]
     assert [act.name for act in ACTS] == [outcome.act.name for outcome in outcomes]
     assert world.now - 40 < 45
-    crossings = [line for line in world.said if "at 3.25 times its limit" in line and line.startswith("  +")]
-    assert sum(len(act.signals) for act in ACTS) == len(crossings)
-    assert "  +   1.0 s  norm: wasserstein over 1h at 3.25 times its limit" in crossings
+    assert "  +   1.0 s  embedding: mean_shift over 1h at 3.25 times its limit" in world.said
     assert any('a new series: tokenizer_version="2"' in line for line in world.said)
     for act in ACTS:
         assert any(act.title in line for line in world.said)
         assert f"  look at {act.look_at}" in world.said
+        if act.cause:
+            assert f"  ?   1.0 s  {act.cause}: as seen" in world.said
+            assert f"  diagnosis: {act.cause}: as seen" in world.said
+
+
+def test_the_healthy_act_is_as_long_as_its_events():
+    """Ten thousand, however fast they come."""
+    slow, fast = (learned(events_per_second=rate) for rate in (500, 2000))
+    outcomes = [world.performance.play(HEALTHY, 1, 1) for world in (slow, fast)]
+
+    assert [19.9, 4.9] <= [slow.now - 40, fast.now - 40] <= [20.5, 5.5]
+    for outcome in outcomes:
+        assert outcome.as_promised
+        assert HEALTHY_EVENTS <= outcome.events < 1.1 * HEALTHY_EVENTS
+        assert f"silent for {outcome.events:,} events" in str(outcome)
+
+
+def test_a_healthy_act_with_too_few_events_proves_nothing():
+    """It ends after a day all the same."""
+    world = learned(events_per_second=100)
+    outcome = world.performance.play(HEALTHY, 1, 1)
+
+    assert not outcome.as_promised
+    assert "TOO FEW" in str(outcome)
+    assert 30 == pytest.approx(world.now - 40, abs=0.5)
 
 
 @pytest.mark.parametrize("name", [act.name for act in ACTS if act is not HEALTHY])
@@ -150,23 +192,59 @@ def test_an_act_that_goes_unnoticed_is_told(name):
 
 
 def test_a_score_over_its_limit_in_the_healthy_act_is_a_false_alarm():
-    """Each signal is named."""
+    """Of every window."""
     world = learned(healthy_score=1.2)
     outcome = world.performance.play(HEALTHY, 1, 1)
 
     assert not outcome.as_promised
-    assert "FALSE ALARM: norm: wasserstein over 1h at 1.20 times its limit; top1_similarity" in str(outcome)
+    assert "FALSE ALARM: embedding: mean_shift over 1h at 1.20 times its limit; embedding: mean_shift over 24h" in str(
+        outcome
+    )
 
 
-def test_another_signal_than_the_acts_own_does_not_count_as_noticed():
-    """A margin over its limit says nothing of a lost normalisation."""
-    world = learned(quiet=("normalisation_lost",))
-    quiet_score = world.score
-    world.score = lambda signal: 2.0 if signal == "margin" else quiet_score(signal)
-    outcome = world.performance.play(BY_NAME["normalisation_lost"], 1, 1)
+def test_a_suspect_in_the_healthy_act_is_a_false_alarm():
+    """Also where no score is over its limit."""
+    world = learned()
+    read = world.read
+    world.performance.read = lambda: Reading(read().samples, Reading.of("", listing("mixed_versions")).suspects)
+    outcome = world.performance.play(HEALTHY, 1, 1)
+
+    assert not outcome.as_promised
+    assert "FALSE ALARM: mixed_versions: as seen" in str(outcome)
+
+
+def test_another_cause_in_the_first_place_does_not_count():
+    """The diagnosis that people read must be the right one; others may stand behind it."""
+    act = BY_NAME["normalisation_lost"]
+    first, behind = learned(beside=("collapsed",)), learned()
+    read = behind.read
+    also = Reading.of("", listing("new_topics")).suspects
+    behind.performance.read = lambda: Reading(read().samples, (*read().suspects, *also))
+
+    assert "UNNOTICED" in str(wrong := first.performance.play(act, 1, 1))
+    assert "suspected: collapsed, normalisation_broken" in str(wrong)
+    assert behind.performance.play(act, 1, 1).as_promised
+
+
+def test_a_cause_that_is_named_for_a_moment_alone_does_not_count():
+    """It must stand first when the act's own window is full of it."""
+    world = learned()
+    act = BY_NAME["flood"]
+    read = world.read
+    world.performance.read = lambda: read() if world.now < 42 else Reading.of("", listing())
+
+    assert world.performance.play(act, 1, 1).seconds is None
+
+
+def test_what_a_longer_window_remembers_is_not_credited_to_the_next_act():
+    """Suspects are told once the act's own window is over a limit."""
+    world = learned(quiet=("flood",))
+    read = world.read
+    world.performance.read = lambda: Reading(read().samples, Reading.of("", listing("flood_of_one_query")).suspects)
+    outcome = world.performance.play(BY_NAME["flood"], 1, 1)
 
     assert outcome.seconds is None
-    assert [("margin", "1h")] == list(outcome.crossed)
+    assert {} == outcome.named
 
 
 def test_an_act_noticed_late_is_waited_for():
@@ -188,6 +266,16 @@ def test_the_recovery_waits_until_every_score_has_fallen():
     assert "back to health after" in world.said[-1]
 
 
+def test_a_round_ends_when_no_window_remembers_it():
+    """The healthy act of the next round is held to every window."""
+    world = learned(lingering=20.0)
+    world.send(BY_NAME["stale_index"])
+    began = world.now
+    world.performance.forget()
+
+    assert 20.0 <= world.now - began < 21.0
+
+
 def test_a_new_version_is_noticed_again_in_the_next_round_only_by_new_events():
     """The series of the round before is known by then."""
     world = learned()
@@ -204,25 +292,32 @@ def test_only_the_demonstrations_own_series_are_read():
     """Another model on the page, a document series or another baseline is not ours to judge."""
     labels = {"window": "1h", "signal": "norm", "statistic": "ks"}
     page = "\n".join(
-        f"embedding_drift_score{{{each}}} 9"
+        f"{name}{{{each}}} 9"
+        for name, more in (("embedding_drift_score", labels), ("embedding_drift_suspect", {"cause": "flood"}))
         for each in (
-            series(model="e5", baseline="pinned", **labels),
-            series(kind="document", baseline="pinned", **labels),
-            series(tokenizer_version="2", baseline="pinned", **labels),
-            series(baseline="7d", **labels),
+            series(model="e5", baseline="pinned", **more),
+            series(kind="document", baseline="pinned", **more),
+            series(tokenizer_version="2", baseline="pinned", **more),
+            series(baseline="7d", **more),
         )
     )
+    reading = Reading.of(page + "\n", listing("flood", tokenizer_version="2"))
 
-    assert [] == Reading.of(page + "\n").scores()
+    assert ([], set(), ()) == (reading.scores(), reading.suspected(), reading.suspects)
 
 
 def test_before_the_first_event_a_page_says_nothing():
     """No series, no state, no events."""
-    reading = Reading.of("# TYPE up gauge\nup 1\n")
+    reading = Reading.of("# TYPE up gauge\nup 1\n", '{"series": []}')
 
-    assert (None, 0, None, None) == (
-        reading.baseline_state(), reading.events(), reading.first_seen("1"), reading.last_event("1")
+    assert (None, 0, None, None, ()) == (
+        reading.baseline_state(), reading.events(), reading.first_seen("1"), reading.last_event("1"), reading.suspects
     )  # fmt: skip
+
+
+def test_before_the_first_evaluation_nothing_is_suspected():
+    """The series is listed without a word of scores."""
+    assert () == Reading.of("", json.dumps({"series": [IDENTITY]})).suspects
 
 
 def test_a_taken_port_is_said_with_what_to_do(capsys):

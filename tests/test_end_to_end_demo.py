@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.demo.acts import ACTS, HEALTHY, MODEL, Sign
+from app.demo.acts import ACTS, HEALTHY, MODEL
+from app.demo.performance import HEALTHY_EVENTS
 
 pytestmark = pytest.mark.slow
 
@@ -91,30 +92,39 @@ def samples(page):
     return found
 
 
-def test_every_act_is_noticed_and_the_ordinary_day_is_quiet(played):
+def test_every_act_is_named_and_the_ordinary_day_is_silent(played):
     """Within the promised time, as its exit code and its summary say."""
     assert 0 == played.code, played.said + played.complaints
     assert "Traceback" not in played.complaints
     summary = played.said[played.said.index(f"  1. {HEALTHY.title}") :]
     for number, act in enumerate(ACTS, start=1):
-        verdict = "quiet" if act.sign is Sign.NOTHING else r"noticed after \d+\.\d s, \d+ minutes"
+        noticed = f"named {act.cause}" if act.cause else "noticed"
+        verdict = r"silent for \d\d,\d{3} events" if act is HEALTHY else rf"{noticed} after \d+\.\d s, \d+ minutes"
         assert re.search(rf"^  {number}\. {act.title}: {verdict}", summary, re.MULTILINE), summary
     assert "all as promised" in summary
 
 
-@pytest.mark.parametrize("act", [act for act in ACTS if act.sign is not Sign.NOTHING], ids=lambda act: act.name)
+def test_the_ordinary_day_is_silent_for_ten_thousand_events(played):
+    """As its line says."""
+    (events,) = re.findall(rf"^  1\. {HEALTHY.title}: silent for ([\d,]+) events", played.said, re.MULTILINE)
+
+    assert int(events.replace(",", "")) >= HEALTHY_EVENTS
+
+
+@pytest.mark.parametrize("act", [act for act in ACTS if act is not HEALTHY], ids=lambda act: act.name)
 def test_an_act_is_announced_with_what_to_look_at_and_told_as_it_shows(played, act):
-    """Between its announcement and the return to health stands what rose, and when."""
+    """Between its announcement and the return to health stands what rose and when, and the diagnosis with evidence."""
     told = played.said[played.said.index(f": {act.title}\n") :]
     told = told[: told.index("back to health")]
 
     assert act.look_at in told
-    rose = "|".join(act.signals) if act.signals else "a new series"
-    assert re.search(rf"^  \+ +\d+\.\d s  ({rose}): ", told, re.MULTILINE), told
+    rose = "a new series" if act.announced else r"\w+: \w+ over 1h"
+    assert re.search(rf"^  \+ +\d+\.\d s  {rose}", told, re.MULTILINE), told
+    assert act.announced == ("\n  diagnosis: " not in told)
 
 
 def test_a_scrape_at_any_moment_is_whole(played):
-    """Counters only rise; scores come with the baseline, pass 1 in the acts, and end with them."""
+    """Counters only rise; scores come with the baseline, and every cause is suspected at some time."""
     pages = [samples(page) for page in played.pages["/metrics"]]
     counts = [
         sum(value for labels, value in page.get("embedding_events_total", ()) if labels["tokenizer_version"] == "1")
@@ -126,8 +136,11 @@ def test_a_scrape_at_any_moment_is_whole(played):
     assert sorted(counts) == counts
     assert counts[-1] > 20_000
     assert not scores[0]
-    high = {labels["signal"] for page in scores for labels, value in page if value > 1 and labels["window"] == "1h"}
-    assert {signal for act in ACTS for signal in act.signals[:1]} <= high
+    assert scores[-1]
+    suspected = {
+        labels["cause"] for page in pages for labels, value in page.get("embedding_drift_suspect", ()) if value == 1
+    }
+    assert {act.cause for act in ACTS if act.cause} <= suspected
     for family in ("embedding_norm_bucket", "embedding_top1_similarity_bucket", "embedding_similarity_kl_nats"):
         assert family in pages[-1]
 
@@ -166,6 +179,15 @@ def test_the_series_are_listed_with_their_windows(played):
     assert watched["events"] > 20_000
     assert 256 == watched["dimension"]
     assert watched["windows"]["1h"]["events"] > 200
+
+
+def test_each_cause_is_the_first_of_the_suspects_in_its_act(played):
+    """With a title and the evidence, as on the landing page."""
+    listed = [each for page in played.pages["/v1/series"] for each in json.loads(page)["series"]]
+    suspects = [each["suspects"]["pinned"] for each in listed if each.get("suspects", {}).get("pinned")]
+
+    assert {act.cause for act in ACTS if act.cause} <= {found[0]["cause"] for found in suspects}
+    assert all(suspect["title"] and suspect["evidence"] for found in suspects for suspect in found)
 
 
 @pytest.mark.parametrize("moment", ["Starting", "learning:"])

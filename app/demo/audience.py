@@ -50,12 +50,19 @@ class Audience:
         self._phase = self._rng.uniform(size=len(names))
         self._current: list[int | None] = [None] * SESSIONS
 
-    def ask(self, count: int, day: float, new_share: float = 0.0) -> list[Question]:
-        """The next questions at this time, in days; a share of the new sessions comes for what is not indexed."""
+    def ask(self, count: int, day: float, new_share: float = 0.0, flood_share: float = 0.0) -> list[Question]:
+        """The next questions at this time, in days.
+
+        A share of the new sessions comes for what is not indexed; another share of all questions is the first one.
+        """
         weights = np.exp(TOPIC_AMPLITUDE * np.cos(2 * math.pi * (day - self._phase[self._topic])))
         cumulative = np.cumsum(weights)
         seats = self._rng.integers(SESSIONS, size=count).tolist()
         asked = [self._next(seat, cumulative, new_share) for seat in seats]
+        if flood_share:
+            asked = [
+                0 if flooded else i for i, flooded in zip(asked, self._rng.random(count) < flood_share, strict=True)
+            ]
         return [self._questions[i] for i in asked]
 
     def _next(self, seat: int, cumulative: np.ndarray[tuple[int], np.dtype[np.float64]], new_share: float) -> int:

@@ -83,16 +83,24 @@ def load_corpus() -> Corpus:
 def build_corpus(documents: Iterable[Passage], *, min_documents: int = MIN_DOCUMENTS) -> Corpus:
     """Part each document's sentences between the index and the users: every other sentence becomes a question.
 
+    A sentence that stands in many documents is one question: as one for each, it would look like a flood.
+
     Raises RuntimeError where there are fewer than `min_documents`.
     """
     passages: list[Passage] = []
     questions: list[Question] = []
     new_questions: list[Question] = []
+    known: set[str] = set()
     for name, topic, text in documents:
         pieces = sentences(text)
         if not pieces:
             continue
-        asked = [Question(piece, topic, name) for piece in pieces[1::2] if 5 <= len(piece.split()) <= 40]
+        asked = [
+            Question(piece, topic, name)
+            for piece in dict.fromkeys(pieces[1::2])
+            if 5 <= len(piece.split()) <= 40 and piece not in known
+        ]
+        known.update(question.text for question in asked)
         if topic in NEW_TOPICS:
             new_questions += asked
         else:

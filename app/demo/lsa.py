@@ -6,6 +6,7 @@ value decomposition, and a text's embedding as its row projected on the right si
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ Vectors = NDArray[np.float32]
 DIMENSIONS = 256
 POWER_ITERATIONS = 2
 OVERSAMPLING = 10
+HASHED_TOKENS = 4096
+"""Directions that tokens outside the vocabulary share: few enough to draw at once, enough that few of them collide."""
 CHUNK_ENTRIES = 32768
 """Sparse entries multiplied at once: 35 MB of float32 at 266 columns."""
 
@@ -80,55 +83,64 @@ def truncated_svd(matrix: SparseRows, rank: int, rng: np.random.Generator) -> Ve
 class LatentSemanticModel:
     """A trained model: the vocabulary with its weights, and the projection.
 
-    The length of an embedding, between 0 and 1, is how much of the text the model understands: rare and unknown words
-    shorten it. The engine compares by cosine and never sees that length; a monitor does.
+    A token outside the vocabulary has a direction that its hash says, as in random indexing (Sahlgren 2005): what the
+    model never read lies where nothing else does. Embeddings are scaled to unit length, as those of sentence encoders
+    are. The engine compares by cosine and would not notice if they were not; a monitor does.
     """
 
     vocabulary: dict[str, int]
     idf: Vectors
-    unknown_idf: float
-    """The weight of a token outside the vocabulary: it counts in the length of the row and points nowhere."""
+    """Shape (vocabulary + hashed tokens,)."""
     projection: Vectors
-    """Shape (tokens, dimensions)."""
+    """Shape (vocabulary + hashed tokens, dimensions)."""
 
     @classmethod
     def fit(cls, texts: Sequence[str], tokenizer: Tokenizer, *, dimensions: int = DIMENSIONS, seed: int = 7) -> Self:
-        """Train on texts; tokens that stand in one text alone are left out. About two seconds for 6,000 passages."""
+        """Train on texts; tokens that stand in one text alone are hashed. About two seconds for 6,000 passages."""
+        rng = np.random.default_rng(seed)
         tokens = [tokenizer(text) for text in texts]
         frequency = Counter(token for row in tokens for token in set(row))
-        vocabulary = {token: i for i, token in enumerate(sorted(t for t, count in frequency.items() if count > 1))}
-        counts = np.array([frequency[token] for token in vocabulary], dtype=np.float32)
+        common = sorted(token for token, count in frequency.items() if count > 1)
+        vocabulary = {token: i for i, token in enumerate(common)}
+        counts = np.array([frequency[token] for token in common] + [1] * HASHED_TOKENS, dtype=np.float32)
         idf = np.log(len(texts) / counts) + 1
-        unknown_idf = float(np.log(len(texts)) + 1)
-        projection = np.zeros((len(vocabulary), 0), dtype=np.float32)
-        model = cls(vocabulary, idf, unknown_idf, projection)
-        right = truncated_svd(model._rows(tokens, unit_length=True), dimensions, np.random.default_rng(seed))
-        return cls(vocabulary, idf, unknown_idf, right)
+        known = [[token for token in row if token in vocabulary] for row in tokens]
+        untrained = cls(vocabulary, idf, np.zeros((idf.size, 0), dtype=np.float32))
+        projection = truncated_svd(untrained._rows(known), dimensions, rng)
+        hashed = rng.standard_normal((HASHED_TOKENS, dimensions), dtype=np.float32)
+        projection[len(common) :] = hashed / np.linalg.norm(hashed, axis=1, keepdims=True)
+        return cls(vocabulary, idf, projection)
 
     def embed(self, texts: Sequence[str], tokenizer: Tokenizer, *, unit_length: bool = True) -> Vectors:
-        """One embedding a text, shape (n, dimensions); zero where the text has no known token.
+        """One embedding a text, shape (n, dimensions); zero where the text has no token.
 
-        `unit_length` false leaves out the scaling of the tf-idf row: the direction stays, the length is wrong.
+        `unit_length` false leaves out the scaling: the direction stays, and the length is how much of the text's row
+        the dimensions hold.
         """
-        return self._rows([tokenizer(text) for text in texts], unit_length=unit_length).dot(self.projection)
+        vectors = self._rows([tokenizer(text) for text in texts]).dot(self.projection)
+        if not unit_length:
+            return vectors
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.where(length > 0, length, np.float32(1))
+        return vectors
 
-    def _rows(self, tokens: Sequence[Sequence[str]], *, unit_length: bool) -> SparseRows:
+    def _rows(self, tokens: Sequence[Sequence[str]]) -> SparseRows:
+        """The tf-idf rows, each of unit length."""
         columns: list[int] = []
         occurrences: list[int] = []
         offsets = [0]
-        unknown: list[int] = []
         for row in tokens:
-            known = Counter(self.vocabulary[token] for token in row if token in self.vocabulary)
-            columns += known
-            occurrences += known.values()
+            counts = Counter(map(self._column, row))
+            columns += counts
+            occurrences += counts.values()
             offsets.append(len(columns))
-            unknown.append(len(row) - known.total())
         starts = np.array(offsets, dtype=np.intp)
         position = np.array(columns, dtype=np.intp)
         values = (1 + np.log(np.array(occurrences, dtype=np.float64))) * self.idf[position]
-        if unit_length:
-            owner = np.repeat(np.arange(len(tokens)), np.diff(starts))
-            squares = np.bincount(owner, weights=values**2, minlength=len(tokens))
-            length = np.sqrt(squares + np.array(unknown) * self.unknown_idf**2)
-            values /= length[owner]
-        return SparseRows(position, values.astype(np.float32), starts, len(self.vocabulary))
+        owner = np.repeat(np.arange(len(tokens)), np.diff(starts))
+        values /= np.sqrt(np.bincount(owner, weights=values**2, minlength=len(tokens)))[owner]
+        return SparseRows(position, values.astype(np.float32), starts, self.idf.size)
+
+    def _column(self, token: str) -> int:
+        column = self.vocabulary.get(token)
+        return len(self.vocabulary) + zlib.crc32(token.encode()) % HASHED_TOKENS if column is None else column

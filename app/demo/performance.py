@@ -9,16 +9,21 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from app.demo.acts import HEALTHY, WINDOW, Act, Sign
-from app.demo.watch import Crossing, Reading
+from app.demo.acts import HEALTHY, WINDOW, Act
+from app.demo.watch import Crossing, Reading, Suspect
 
-HEALTHY_HOURS = 4.0
-ACT_HOURS = 2.5
-"""How long an act goes on at least, so that the 1h window is full of it."""
+HEALTHY_EVENTS = 10_000
+"""How many events the healthy act goes on for at least."""
+HEALTHY_PATIENCE_HOURS = 24.0
+"""How long it waits for them."""
+ACT_HOURS = 1.5
+"""How long any other act goes on at least, so that the 1h window is full of it."""
 PATIENCE_HOURS = 6.0
-"""How long an act waits to be noticed, and the recovery for every score to fall."""
+"""How long an act waits to be named, and the recovery for every score to fall."""
 PATIENCE_SECONDS = 6.0
 """The same in the spectator's time: the exporter evaluates in real time, however short the hours are."""
+FORGETTING_HOURS = 30.0
+"""How long the end of a round waits at most for the longest window to forget it."""
 LEARNING_DAYS = 1.5
 LEARNING_GRACE_SECONDS = 30.0
 PROGRESS_SECONDS = 15.0
@@ -36,34 +41,44 @@ class Outcome:
     act: Act
     hour_seconds: float
     """How long an hour of the exporter takes."""
+    events: int = 0
+    """Of the watched series while the act went on."""
     seconds: float | None = None
-    """Until it was noticed, from the beginning of the act; None where it was not."""
+    """From the beginning of the act until the diagnosis named its cause first, and went on to; None where it does not.
+
+    Of a new version: until its series was there."""
     crossed: dict[tuple[str, str], Crossing] = field(default_factory=dict)
-    """The first score over its limit of each (signal, window)."""
+    """The first score over its limit of each (statistic, window)."""
+    named: dict[str, Suspect] = field(default_factory=dict)
+    """Every cause that was suspected, as it was told first."""
+    diagnosis: Suspect | None = None
+    """The surest suspect as told last."""
     highest: Crossing | None = None
 
     @property
     def as_promised(self) -> bool:
-        """Whether a healthy act stayed quiet, or another was noticed."""
-        return not self.crossed if self.act.sign is Sign.NOTHING else self.seconds is not None
+        """Whether a healthy act stayed silent for long enough, or another was noticed."""
+        if self.act is HEALTHY:
+            return not self.crossed and not self.named and self.events >= HEALTHY_EVENTS
+        return self.seconds is not None
 
     def __str__(self) -> str:
         """One line for the summary."""
-        match self.act.sign, self.as_promised:
-            case Sign.NOTHING, True:
-                verdict = "quiet"
-            case Sign.NOTHING, False:
-                verdict = "FALSE ALARM: " + "; ".join(str(each) for each in self.crossed.values())
-            case _, True:
-                verdict = f"noticed after {self._duration}"
-            case _:
-                verdict = f"UNNOTICED: {self.act.look_at} did not show it"
-        return f"{self.act.title}: {verdict}"
+        return f"{self.act.title}: {self._verdict}"
 
     @property
-    def _duration(self) -> str:
-        assert self.seconds is not None
-        return f"{self.seconds:.1f} s, {60 * self.seconds / self.hour_seconds:.0f} minutes of the exporter's time"
+    def _verdict(self) -> str:
+        if self.act is HEALTHY:
+            alarms = [*map(str, self.crossed.values()), *map(str, self.named.values())]
+            if alarms:
+                return "FALSE ALARM: " + "; ".join(alarms)
+            return f"silent for {self.events:,} events" + ("" if self.as_promised else ": TOO FEW")
+        if self.seconds is None:
+            others = f"; suspected: {', '.join(self.named) or 'nothing'}" if self.act.cause else ""
+            return f"UNNOTICED: {self.act.look_at} did not show it{others}"
+        noticed = f"named {self.act.cause}" if self.act.cause else "noticed"
+        minutes = 60 * self.seconds / self.hour_seconds
+        return f"{noticed} after {self.seconds:.1f} s, {minutes:.0f} minutes of the exporter's time"
 
 
 @dataclass(slots=True)
@@ -71,7 +86,7 @@ class Performance:
     """One demonstration, with its view of the world."""
 
     read: Callable[[], Reading]
-    """Scrape the exporter now."""
+    """Look at the exporter now."""
     send: Callable[[Act], None]
     """Put the search service into the state of this act."""
     say: Callable[[str], None]
@@ -80,8 +95,6 @@ class Performance:
     sleep: Callable[[float], None]
     hour_seconds: float
     """How long an hour of the exporter takes."""
-    _spoiled: bool = field(default=False, init=False)
-    """Whether an act has gone by that the longer windows still remember."""
 
     @property
     def poll_seconds(self) -> float:
@@ -126,34 +139,29 @@ class Performance:
         self.say(textwrap.fill(act.story, 100, initial_indent="  ", subsequent_indent="  "))
         self.say(f"  look at {act.look_at}")
         outcome = Outcome(act, self.hour_seconds)
-        least = self.hour_seconds * (HEALTHY_HOURS if act.sign is Sign.NOTHING else ACT_HOURS)
-        longest = least if act.sign is Sign.NOTHING else self._patience
+        before = self.read().events()
         began, began_unix = self.monotonic(), self.unix_time()
-        self._spoiled |= act.sign is not Sign.NOTHING
         self.send(act)
         elapsed = 0.0
-        while elapsed < least or (outcome.seconds is None and elapsed < longest):
+        while not self._over(outcome, elapsed):
             self.sleep(self.poll_seconds)
             reading = self.read()
             elapsed = self.monotonic() - began
+            outcome.events = reading.events() - before
             self._note(outcome, reading, elapsed, began_unix)
+        if outcome.diagnosis:
+            self.say(f"  diagnosis: {outcome.diagnosis}")
         highest = f"; highest: {outcome.highest}" if outcome.highest else ""
         self.say(f"  {outcome}{highest}")
         return outcome
 
     def recover(self) -> None:
         """Back to health until every score of the watched window is below its limit again."""
-        self.send(HEALTHY)
-        began = self.monotonic()
-        elapsed = 0.0
-        high = True
-        while elapsed < self.hour_seconds or (high and elapsed < self._patience):
-            self.sleep(self.poll_seconds)
-            here = [score.value for score in self.read().scores() if score.window == WINDOW]
-            elapsed = self.monotonic() - began
-            # No score at all: the window has not filled again.
-            high = not here or max(here) > 1
-        self.say(f"  {'still not' if high else 'back'} to health after {elapsed:.1f} s\n")
+        self._wait_for_health(self.hour_seconds, self._patience, WINDOW)
+
+    def forget(self) -> None:
+        """Ordinary traffic until no window remembers the acts."""
+        self._wait_for_health(self.hour_seconds, FORGETTING_HOURS * self.hour_seconds)
 
     def all_acts(self, acts: Sequence[Act]) -> list[Outcome]:
         """Every act once, with a recovery after each that left a trace."""
@@ -168,22 +176,55 @@ class Performance:
     def _patience(self) -> float:
         return max(PATIENCE_HOURS * self.hour_seconds, PATIENCE_SECONDS)
 
+    def _over(self, outcome: Outcome, elapsed: float) -> bool:
+        if outcome.act is HEALTHY:
+            return outcome.events >= HEALTHY_EVENTS or elapsed >= HEALTHY_PATIENCE_HOURS * self.hour_seconds
+        return elapsed >= ACT_HOURS * self.hour_seconds and (outcome.seconds is not None or elapsed >= self._patience)
+
+    def _wait_for_health(self, least: float, longest: float, window: str | None = None) -> None:
+        self.send(HEALTHY)
+        began = self.monotonic()
+        elapsed = 0.0
+        high = True
+        while elapsed < least or (high and elapsed < longest):
+            self.sleep(self.poll_seconds)
+            here = [score.value for score in self.read().scores() if window in (None, score.window)]
+            elapsed = self.monotonic() - began
+            # No score at all: the window has not filled again.
+            high = not here or max(here) > 1
+        self.say(f"  {'still not' if high else 'back'} to health after {elapsed:.1f} s\n")
+
     def _note(self, outcome: Outcome, reading: Reading, elapsed: float, began_unix: float) -> None:
         act = outcome.act
-        watched = [score for score in reading.scores() if score.window == WINDOW or not self._spoiled]
+        # The acts before are still in the longer windows; the healthy act is the first of a round.
+        watched = [each for each in reading.scores() if act is HEALTHY or each.window == WINDOW]
         for score in watched:
             if outcome.highest is None or score.value > outcome.highest.value:
                 outcome.highest = score
-            if score.value > 1 and (score.signal, score.window) not in outcome.crossed:
-                outcome.crossed[score.signal, score.window] = score
+            if score.value > 1 and (score.statistic, score.window) not in outcome.crossed:
+                outcome.crossed[score.statistic, score.window] = score
                 self.say(f"  + {elapsed:5.1f} s  {score}")
-        if outcome.seconds is not None:
+        if act.announced:
+            self._note_new_series(outcome, reading, elapsed, began_unix)
             return
-        if act.sign is Sign.SCORE and any(score.value > 1 and score.signal in act.signals for score in watched):
+        # Until the act's own window is over a limit, what is suspected is what a longer one remembers.
+        ripe = act is HEALTHY or any(score.value > 1 for score in watched)
+        suspects = reading.suspects if ripe else ()
+        for suspect in suspects:
+            if suspect.cause not in outcome.named:
+                outcome.named[suspect.cause] = suspect
+                self.say(f"  ? {elapsed:5.1f} s  {suspect}")
+        outcome.diagnosis = suspects[0] if suspects else None
+        if outcome.diagnosis is None or act.cause != outcome.diagnosis.cause or act.cause not in reading.suspected():
+            outcome.seconds = None
+        elif outcome.seconds is None:
             outcome.seconds = elapsed
-        if act.sign is Sign.NEW_VERSION:
-            last = reading.last_event(act.tokenizer_version)
-            # Told again in every round: the series is known by then, and its events are new.
-            if reading.first_seen(act.tokenizer_version) is not None and last is not None and last >= began_unix:
-                outcome.seconds = elapsed
-                self.say(f'  + {elapsed:5.1f} s  a new series: tokenizer_version="{act.tokenizer_version}"')
+
+    def _note_new_series(self, outcome: Outcome, reading: Reading, elapsed: float, began_unix: float) -> None:
+        version = outcome.act.tokenizer_version
+        last = reading.last_event(version)
+        # Told again in every round: the series is known by then, and its events are new.
+        new = reading.first_seen(version) is not None and last is not None and last >= began_unix
+        if outcome.seconds is None and new:
+            outcome.seconds = elapsed
+            self.say(f'  + {elapsed:5.1f} s  a new series: tokenizer_version="{version}"')

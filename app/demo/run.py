@@ -90,7 +90,8 @@ def _perform(tempo: Tempo, *, once: bool, port: int) -> int:
             _say(f"{verdict}; {time.monotonic() - began:.0f} s since the start")
             if once:
                 return 0 if unlike == 0 else 1
-            _say("\nFrom the first act again; Ctrl-C ends it.\n")
+            _say("\nFrom the first act again, once no window remembers these; Ctrl-C ends it.")
+            performance.forget()
 
 
 def check_port(port: int) -> None:
@@ -117,9 +118,9 @@ def _performance(
     def read() -> Reading:
         check_alive(exporter=exporter, traffic=traffic)
         try:
-            return Reading.of(fetch(f"{base}/metrics"))
+            return Reading.of(fetch(f"{base}/metrics"), fetch(f"{base}/v1/series"))
         except (OSError, HTTPException, ValueError) as problem:
-            message = f"the exporter's /metrics could not be read ({type(problem).__name__}: {problem})"
+            message = f"the exporter's pages could not be read ({type(problem).__name__}: {problem})"
             raise DemoError(message) from problem
 
     def send(act: Act) -> None:

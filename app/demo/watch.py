@@ -1,11 +1,12 @@
-"""What the exporter shows: its /metrics page, read as Prometheus reads it."""
+"""What the exporter shows: its /metrics page, read as Prometheus reads it, and the diagnosis in GET /v1/series."""
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,21 +30,37 @@ class Crossing(NamedTuple):
         return f"{self.signal}: {self.statistic} over {self.window} at {self.value:.2f} times its limit"
 
 
+class Suspect(NamedTuple):
+    """What the exporter takes for the cause, and why."""
+
+    cause: str
+    """As in the label `cause`."""
+    title: str
+    evidence: str
+
+    def __str__(self) -> str:
+        """As on the landing page."""
+        return f"{self.title}: {self.evidence}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One scrape: sample name -> (labels, value) of the demonstration's model."""
+    """One look at the exporter."""
 
     samples: Mapping[str, list[tuple[Mapping[str, str], float]]]
+    """Sample name -> (labels, value) of the demonstration's model."""
+    suspects: tuple[Suspect, ...]
+    """Of the watched series against its pinned baseline, the surest first."""
 
     @classmethod
-    def of(cls, text: str) -> Reading:
-        """Read a page in the Prometheus text format. Raises ValueError where it is none."""
+    def of(cls, text: str, listing: str) -> Reading:
+        """Read a page in the Prometheus text format and the list of series. Raises ValueError where one is none."""
         samples: dict[str, list[tuple[Mapping[str, str], float]]] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.labels.get("model") == MODEL and sample.labels.get("model_version") == MODEL_VERSION:
                     samples.setdefault(sample.name, []).append((sample.labels, sample.value))
-        return cls(samples)
+        return cls(samples, _suspects(json.loads(listing)["series"]))
 
     def scores(self) -> list[Crossing]:
         """Every drift score of the watched series against its pinned baseline."""
@@ -52,6 +69,14 @@ class Reading:
             for labels, value in self._of_version("embedding_drift_score", TOKENIZER_VERSION)
             if labels["baseline"] == "pinned"
         ]
+
+    def suspected(self) -> set[str]:
+        """The causes whose gauge is 1."""
+        return {
+            labels["cause"]
+            for labels, value in self._of_version("embedding_drift_suspect", TOKENIZER_VERSION)
+            if labels["baseline"] == "pinned" and value == 1
+        }
 
     def baseline_state(self) -> str | None:
         """The state of the watched series' pinned baseline: learning, provisional or final; None before it."""
@@ -80,6 +105,15 @@ class Reading:
             for labels, value in self.samples.get(name, [])
             if labels["tokenizer_version"] == tokenizer_version and labels["kind"] == "query"
         ]
+
+
+def _suspects(series: list[dict[str, Any]]) -> tuple[Suspect, ...]:
+    for entry in series:
+        identity = tuple(entry[name] for name in ("model", "model_version", "tokenizer_version", "kind"))
+        if identity == (MODEL, MODEL_VERSION, TOKENIZER_VERSION, "query"):
+            # Absent before the first evaluation, and without a baseline.
+            return tuple(Suspect(**each) for each in entry.get("suspects", {}).get("pinned", ()))
+    return ()
 
 
 def fetch(url: str, timeout_seconds: float = SCRAPE_TIMEOUT_SECONDS) -> str:
