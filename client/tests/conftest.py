@@ -15,12 +15,13 @@ PATIENCE_SECONDS = 10.0
 
 
 class FakeExporter:
-    """Takes `POST .../v1/events`; each request is answered by the next of `script`, then by `accept`."""
+    """Takes any `POST`; each request is answered by the next of `script`, then by `accept`."""
 
     def __init__(self):
         self.script = deque()
         self.requests = queue.Queue()
         self.batches = []
+        self.paths = []
         self.connections = 0
         exporter = self
 
@@ -34,6 +35,7 @@ class FakeExporter:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 exporter.batches.append(json.loads(body))
+                exporter.paths.append(self.path)
                 exporter.requests.put((self.path, dict(self.headers)))
                 answer = exporter.script.popleft() if exporter.script else exporter.accept
                 answer(self)
@@ -56,9 +58,14 @@ class FakeExporter:
         """The path and headers of the next request."""
         return self.requests.get(timeout=PATIENCE_SECONDS)
 
+    def taken(self, route):
+        """What was posted to a route, batch after batch."""
+        posted = zip(self.paths, self.batches, strict=True)
+        return [item for path, batch in posted if path == route for item in batch["events"]]
+
     @property
     def events(self):
-        return [event for batch in self.batches for event in batch["events"]]
+        return self.taken("/v1/events")
 
     def accept(self, handler):
         self.status(202, body={"accepted": len(self.batches[-1]["events"]), "rejected": 0})(handler)

@@ -7,6 +7,8 @@ import pytest
 from embedding_drift_client import delivery
 from embedding_drift_client.delivery import Delivery
 from embedding_drift_client.log import RateLimitedLog
+from embedding_drift_client.route import EVENTS as ROUTE
+from embedding_drift_client.route import LIFECYCLE, OUTCOMES, ROUTES
 from embedding_drift_client.transport import Transport, retry_after_seconds
 
 DEFAULTS = b'{"model":"e5"}'
@@ -33,10 +35,17 @@ def transport(exporter):
 
 
 @pytest.fixture
-def deliver(transport):
+def deliveries(transport):
+    def make(pause, route=ROUTE, defaults=DEFAULTS):
+        return Delivery(transport, route, defaults, pause=pause, log=RateLimitedLog(), uniform=lambda low, high: high)
+
+    return make
+
+
+@pytest.fixture
+def deliver(deliveries):
     def deliver(events=EVENTS, waiter=None):
-        pause = waiter or Waiter()
-        return dict(Delivery(transport, DEFAULTS, pause, RateLimitedLog(), lambda low, high: high).deliver(events))
+        return dict(deliveries(waiter or Waiter()).deliver(events))
 
     return deliver
 
@@ -47,6 +56,27 @@ def test_a_batch_carries_its_defaults_and_counts_what_the_reply_says(exporter, d
 
     assert {"rejected": 1, "duplicates": 1, "late": 1} == deliver()
     assert [{"model": "e5", "events": [{"event_id": "1"}, {"event_id": "2"}, {"event_id": "3"}]}] == exporter.batches
+
+
+def test_what_was_not_matched_is_told_apart(exporter, deliveries):
+    """Of outcomes whose query the exporter does not know; a batch without defaults carries nothing but its items."""
+    exporter.script.append(exporter.status(202, body={"accepted": 1, "duplicates": 0, "unmatched": 2, "rejected": 0}))
+
+    assert {"unmatched": 2, "accepted": 1} == dict(deliveries(Waiter(), OUTCOMES, b"{}").deliver(EVENTS))
+    assert ["/v1/outcomes"] == exporter.paths
+    assert [{"events": [{"event_id": "1"}, {"event_id": "2"}, {"event_id": "3"}]}] == exporter.batches
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_trouble_on_one_route_does_not_silence_the_log_of_another(exporter, transport, caplog, route):
+    """Each route has its own line a minute, which says what was refused."""
+    exporter.script.extend([exporter.status(400)] * 2)
+    log = RateLimitedLog()
+
+    for each in (LIFECYCLE if route == ROUTE else ROUTE, route):
+        Delivery(transport, each, DEFAULTS, pause=Waiter(), log=log).deliver(EVENTS)
+
+    assert f"the exporter rejected 3 of 3 {ROUTES[route]} with status 400" == caplog.messages[-1]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +144,7 @@ def test_an_exporter_that_does_not_answer_in_time_is_tried_again(exporter, gate)
         transport._connection.timeout = 10.0
         return patient(seconds)
 
-    counts = Delivery(transport, DEFAULTS, pause, RateLimitedLog()).deliver(EVENTS)
+    counts = Delivery(transport, ROUTE, DEFAULTS, pause=pause, log=RateLimitedLog()).deliver(EVENTS)
     transport.close()
 
     assert {"retried": 1, "accepted": 3} == dict(counts)
@@ -125,7 +155,7 @@ def test_an_exporter_that_is_not_there_is_given_up_after_all_attempts(exporter):
     exporter.server.server_close()
     transport, waiter = Transport(exporter.url, 1.0), Waiter()
 
-    counts = Delivery(transport, DEFAULTS, waiter, RateLimitedLog()).deliver(EVENTS)
+    counts = Delivery(transport, ROUTE, DEFAULTS, pause=waiter, log=RateLimitedLog()).deliver(EVENTS)
 
     assert {"retried": delivery.MAX_ATTEMPTS - 1, "failed": 3} == dict(counts)
     assert delivery.MAX_ATTEMPTS - 1 == len(waiter.pauses)
@@ -192,15 +222,16 @@ def test_a_connection_dropped_while_idle_is_made_again_without_a_pause(exporter,
     assert 2 == exporter.connections
 
 
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("base", ["", "/", "/drift", "/drift/", "/drift/v1/events"])
-def test_events_are_posted_under_the_base(exporter, base):
-    """A base URL may have a path, end with a slash, or be the route itself."""
+def test_all_is_posted_under_the_base(exporter, base, route):
+    """A base URL may have a path, end with a slash, or be the route of events itself."""
     transport = Transport(exporter.url + base, 10.0)
 
-    assert 202 == transport.post(b'{"events":[]}').status
+    assert 202 == transport.post(route, b'{"events":[]}').status
     transport.close()
     path, headers = exporter.wait_for_request()
-    assert ("/drift" if "drift" in base else "") + "/v1/events" == path
+    assert ("/drift" if "drift" in base else "") + route == path
     assert "application/json" == headers["Content-Type"]
 
 

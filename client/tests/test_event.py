@@ -135,9 +135,24 @@ def test_every_field_of_the_contract_passes():
     sent = json.loads(encode(snapshot(dict(event), "new"), 0.1))
 
     assert VECTOR.tobytes() == base64.b64decode(sent.pop("embedding"))
-    assert 0.05 == sent.pop("sample_rate")
+    assert 0.5 == sent.pop("sample_rate")
     del event["embedding"], event["sample_rate"]
     assert {**event, "norm": 1.5, "scores": [0.5, 0.25], "result_count": 2, "ids": [7, "b"]} == sent
+
+
+@pytest.mark.parametrize(
+    ("event", "rate"),
+    [
+        ({}, None),
+        ({"sample_rate": 0.5}, 0.05),
+        ({"sample_rate": np.float32(0.5), "probe": ""}, 0.05),
+        ({"probe": "p"}, 1.0),
+        ({"probe": "p", "sample_rate": 0.5}, 0.5),
+    ],
+)
+def test_a_rate_is_multiplied_by_the_clients_and_a_probe_is_not_sampled(event, rate):
+    """Without one the batch says the client's, which a probe must not take over: it stands for itself alone."""
+    assert rate == json.loads(encode(event, 0.1)).get("sample_rate")
 
 
 def test_an_unknown_field_is_refused_with_the_good_ones():

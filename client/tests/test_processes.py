@@ -83,6 +83,49 @@ release.set()
     assert ["child", "parent"] == names(exporter)
 
 
+def test_a_watch_of_probes_stays_with_the_process_that_began_it(exporter):
+    """A child has no such thread, and may stop the watch though its lock was held at the fork."""
+    run(
+        exporter,
+        """
+import threading
+watch = drift.watch_probes(lambda text: [1.0], {"a": "text"}, 3600.0)
+held, release = threading.Event(), threading.Event()
+def hold():
+    with watch._stopping._cond:
+        held.set()
+        release.wait()
+threading.Thread(target=hold).start()
+held.wait()
+if not os.fork():
+    watch.stop()
+    drift.record(query_id="child")
+    drift.close()
+    os._exit(0)
+os.wait()
+release.set()
+""",
+    )
+
+    assert ["a", "child"] == sorted(event.get("probe") or event["query_id"] for event in exporter.events)
+
+
+def test_outcomes_lifecycle_and_a_hanging_probe_do_not_keep_an_exit(exporter):
+    """What is queued is sent; an `embed` that never returns is left behind."""
+    run(
+        exporter,
+        """
+import threading
+module.EXIT_SECONDS = 0.5
+drift.lifecycle("reindex", "finished")
+drift.outcome("q-1", success=True)
+drift.watch_probes(lambda text: threading.Event().wait(), ["text"])
+""",
+    )
+
+    assert [1, 1] == [len(exporter.taken(route)) for route in ("/v1/outcomes", "/v1/lifecycle")]
+
+
 def test_a_child_counts_from_zero_and_a_closed_client_stays_closed(exporter):
     """What the parent counted is the parent's."""
     printed = run(

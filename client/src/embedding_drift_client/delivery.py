@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from embedding_drift_client.log import RateLimitedLog
+from embedding_drift_client.route import ROUTES, Route
 from embedding_drift_client.transport import Reply, Transport
 
 RETRYABLE = frozenset({408, 429, 502, 503, 504})
@@ -20,7 +21,7 @@ MAX_RETRY_AFTER_SECONDS = 60.0
 
 
 class Delivery:
-    """Posts batches, all with the same `defaults` (a JSON object, not empty), and retries what may be retried.
+    """Posts batches to one route, all with the same `defaults` (a JSON object), and retries what may be retried.
 
     `pause(seconds)` waits that long and returns whether there is time for another attempt.
     """
@@ -28,19 +29,22 @@ class Delivery:
     def __init__(
         self,
         transport: Transport,
+        route: Route,
         defaults: bytes,
+        *,
         pause: Callable[[float], bool],
         log: RateLimitedLog,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._transport = transport
-        self._head = defaults[:-1] + b',"events":['
+        self._route = route
+        self._head = (b"{" if defaults == b"{}" else defaults[:-1] + b",") + b'"events":['
         self._pause = pause
         self._log = log
         self._uniform = uniform
 
     def deliver(self, events: Sequence[bytes]) -> Counter[str]:
-        """Send encoded events and count what became of each: accepted, duplicates, late, rejected or failed.
+        """Send encoded events and count what became of each: accepted, duplicates, late, unmatched, rejected or failed.
 
         `retried` counts the requests made again.
         """
@@ -61,7 +65,7 @@ class Delivery:
 
     def _attempt(self, body: bytes) -> Reply | None:
         try:
-            return self._transport.post(body)
+            return self._transport.post(self._route, body)
         except (OSError, http.client.HTTPException) as problem:
             self._log.warning("connection", "no reply from the exporter: %s", type(problem).__name__)
             return None
@@ -75,16 +79,17 @@ class Delivery:
 
     def _settle(self, reply: Reply | None, sent: int) -> Counter[str]:
         if reply is None or reply.status >= 500 or reply.status in RETRYABLE:
-            self._log.warning("failed", "gave up a batch of %d events", sent)
+            self._log.warning(f"failed {self._route}", "gave up a batch of %d %s", sent, ROUTES[self._route])
             return Counter(failed=sent)
         answer = _answer(reply.body)
         counts = _shares(answer, sent) if 200 <= reply.status < 300 else Counter(rejected=sent)
         if counts["rejected"]:
             self._log.warning(
-                "rejected",
-                "the exporter rejected %d of %d events with status %d%s",
+                f"rejected {self._route}",
+                "the exporter rejected %d of %d %s with status %d%s",
                 counts["rejected"],
                 sent,
+                ROUTES[self._route],
                 reply.status,
                 _first_error(answer),
             )
@@ -103,7 +108,7 @@ def _shares(answer: dict[str, Any], sent: int) -> Counter[str]:
     """The counts of a reply; whatever it says, they add up to what was sent."""
     counts = Counter[str]()
     left = sent
-    for name in ("rejected", "duplicates", "late"):
+    for name in ("rejected", "duplicates", "late", "unmatched"):
         counts[name] = min(left, _count(answer.get(name)))
         left -= counts[name]
     counts["accepted"] = left

@@ -57,7 +57,7 @@ class Event(Defaults, total=False):
     input_hash: str | None
     """Hash of the exact input text: the same input must give the same vector."""
     probe: str | None
-    """Name of a fixed input that is embedded again and again."""
+    """Name of a fixed input that is embedded again and again; a probe is no traffic, and always in the sample."""
     embedding: Vector | None
     """One vector; bytes are little-endian float32."""
     norm: SupportsFloat | None
@@ -117,26 +117,40 @@ def float32_bytes(vector: Any) -> bytes:  # noqa: ANN401 (whatever the caller's 
     return values.tobytes()
 
 
-def _items(values: Any) -> list[Any]:  # noqa: ANN401
+def items(values: Any) -> list[Any]:  # noqa: ANN401 (a list, an array, a generator)
+    """A copy as a list. Raises TypeError for what has no items, and for a string: its letters would pass for ids."""
     if isinstance(values, (str, bytes)):
         raise TypeError
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
 def _items_or_grades(values: Any) -> list[Any] | dict[Any, Any]:  # noqa: ANN401
-    return dict(values) if isinstance(values, Mapping) else _items(values)
+    return dict(values) if isinstance(values, Mapping) else items(values)
 
 
-# What the caller may change after the call, how it is copied, and what it should be.
-_COPIES: tuple[tuple[str, Callable[[Any], Any], str], ...] = (
+Copies: TypeAlias = "Iterable[tuple[str, Callable[[Any], Any], str]]"
+"""Fields that the caller may change after the call, how they are copied, and what they should be."""
+
+_COPIES: Copies = (
     ("embedding", float32_bytes, "one vector of numbers, or bytes of little-endian float32"),
-    ("scores", _items, "a sequence of numbers"),
-    ("ids", _items, "a sequence of strings or integers"),
+    ("scores", items, "a sequence of numbers"),
+    ("ids", items, "a sequence of strings or integers"),
     ("labels", dict, "a mapping of strings"),
-    ("top_k", _items, 'a sequence of {"id", "score"}'),
+    ("top_k", items, 'a sequence of {"id", "score"}'),
     ("relevant", _items_or_grades, "a sequence of ids, or a mapping of ids to grades"),
     ("outcome", dict, "a mapping of strings to booleans"),
 )
+
+
+def copied(event: dict[str, Any], copies: Copies) -> None:
+    """Replace the fields of an event by copies, in place. Raises EventError for a value that cannot be copied."""
+    for name, copy, expected in copies:
+        value = event.get(name)
+        if value is not None:
+            try:
+                event[name] = copy(value)
+            except Exception as problem:
+                raise EventError(f"{name}: expected {expected}, got {type(value).__name__}") from problem
 
 
 def snapshot(event: dict[str, Any], event_id: str) -> dict[str, Any]:
@@ -146,13 +160,7 @@ def snapshot(event: dict[str, Any], event_id: str) -> dict[str, Any]:
     """
     if not event.keys() <= FIELDS:
         raise EventError(f"unknown field; the fields are {', '.join(sorted(FIELDS))}")
-    for name, copy, expected in _COPIES:
-        value = event.get(name)
-        if value is not None:
-            try:
-                event[name] = copy(value)
-            except Exception as problem:
-                raise EventError(f"{name}: expected {expected}, got {type(value).__name__}") from problem
+    copied(event, _COPIES)
     if event.get("timestamp") is None:
         event["timestamp"] = time.time()
     if event.get("event_id") is None:
@@ -172,8 +180,8 @@ _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_pla
 def encode(event: Mapping[str, Any], sample_rate: float = 1.0) -> bytes:
     """The JSON of an event that `snapshot` has copied; its own sample rate is multiplied by the client's.
 
-    Raises EventError where a value has no JSON, NaN and infinity among them. Within a vector they are sent, for the
-    exporter to count.
+    A probe is not sampled: 1 is its rate. Raises EventError where a value has no JSON, NaN and infinity among them.
+    Within a vector they are sent, for the exporter to count.
 
     >>> encode({"model": "e5", "norm": None, "embedding": bytes.fromhex("0000803f")})
     b'{"model":"e5","embedding":"AACAPw=="}'
@@ -182,7 +190,9 @@ def encode(event: Mapping[str, Any], sample_rate: float = 1.0) -> bytes:
     try:
         if "embedding" in fields:
             fields["embedding"] = binascii.b2a_base64(fields["embedding"], newline=False).decode("ascii")
-        if "sample_rate" in fields:
+        if fields.get("probe"):
+            fields.setdefault("sample_rate", 1.0)
+        elif "sample_rate" in fields:
             fields["sample_rate"] = float(fields["sample_rate"]) * sample_rate
         return _to_json(fields).encode("ascii")
     except Exception as problem:

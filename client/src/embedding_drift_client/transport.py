@@ -8,8 +8,9 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from embedding_drift_client.route import EVENTS, Route
+
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-_ROUTE = "/v1/events"
 _MAX_REPLY_BYTES = 1 << 20
 
 
@@ -23,7 +24,7 @@ class Reply(NamedTuple):
 
 
 class Transport:
-    """Posts to `/v1/events` under a base URL over one connection, made when needed. For one thread.
+    """Posts to the routes under a base URL over one connection, made when needed. For one thread.
 
     Raises ValueError for a URL that is not http or https, or has more than a host, a port and a path.
     """
@@ -34,10 +35,10 @@ class Transport:
             raise ValueError(f"url must be {' or '.join(_CONNECTIONS)} with a host, such as http://127.0.0.1:10877")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("url must have nothing but a scheme, a host, a port and a path")
-        self._path = parts.path.rstrip("/").removesuffix(_ROUTE) + _ROUTE
+        self._base = parts.path.rstrip("/").removesuffix(EVENTS)
         self._connection = _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=timeout_seconds)
 
-    def post(self, body: bytes) -> Reply:
+    def post(self, route: Route, body: bytes) -> Reply:
         """Send a JSON body and read the reply. Raises OSError or http.client.HTTPException where there is none.
 
         A connection that the exporter closed while idle is found out by using it, so a failure on a used one is tried
@@ -45,21 +46,21 @@ class Transport:
         """
         used = self._connection.sock is not None
         try:
-            return self._exchange(body)
+            return self._exchange(route, body)
         except TimeoutError:
             raise
         except (OSError, http.client.HTTPException):
             if not used:
                 raise
-            return self._exchange(body)
+            return self._exchange(route, body)
 
     def close(self) -> None:
         """Close the connection; the next post opens a new one."""
         self._connection.close()
 
-    def _exchange(self, body: bytes) -> Reply:
+    def _exchange(self, route: Route, body: bytes) -> Reply:
         try:
-            self._connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+            self._connection.request("POST", self._base + route, body, {"Content-Type": "application/json"})
             response = self._connection.getresponse()
             content = response.read(_MAX_REPLY_BYTES)
         except BaseException:
