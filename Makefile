@@ -45,12 +45,15 @@ check-docs: $(INSTALLED) ## the generated pages are what their tables say
 		|| { echo "docs/metrics.md is not in step with app/metrics: make docs" >&2; exit 1; }
 	@$(BIN)/python -m app.config.reference | diff docs/configuration.md - \
 		|| { echo "docs/configuration.md is not in step with app/config: make docs" >&2; exit 1; }
-	@echo "docs/metrics.md and docs/configuration.md are in step"
+	@$(BIN)/python -m grafana.build --check
+	@echo "docs/metrics.md, docs/configuration.md and grafana/dashboards are in step"
 
-docs: $(INSTALLED) ## write the generated pages
+docs: $(INSTALLED) ## write the generated pages, rules and dashboards
 	@# Beside the page first: a failure must not leave an empty one.
 	$(BIN)/python -m app.metrics >$(VENV)/page && mv $(VENV)/page docs/metrics.md
 	$(BIN)/python -m app.config.reference >$(VENV)/page && mv $(VENV)/page docs/configuration.md
+	$(BIN)/python -m prometheus.build
+	$(BIN)/python -m grafana.build
 
 format: $(INSTALLED) ## format the code, mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""What ships for Grafana: dashboards made from tables of panels, and the provisioning that loads them."""
