@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from app import allocator, logs
-from bench import client_cost, ingest, memory, scrape
+from bench import client_cost, evaluate, ingest, memory, scrape
 from bench.plan import FULL, QUICK
 from bench.report import Report, fill
 from bench.server import LOAD_CORE
 
-PARTS: Final = {part.PART: part.measure for part in (ingest, memory, scrape, client_cost)}
+PARTS: Final = {part.PART: part.measure for part in (ingest, evaluate, memory, scrape, client_cost)}
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
@@ -27,7 +27,7 @@ def main() -> int:
         prog="python -m bench", description="What the exporter costs, as ratios of one run."
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all of them by default")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under a minute in all")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: some two minutes in all")
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
     options = parser.parse_args()
     if unknown := sorted(set(options.parts) - set(PARTS)):

@@ -13,10 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from app.baseline import Budget, Pinned, to_bytes
+from app.baseline import Budget, Pinned, PinnedBaseline, to_bytes
 from app.baseline.content import content_id
 from app.model import METRICS, EventBatch, Ragged, SeriesKey, SimilarityMetric, Timing
 from app.series import Series
+from app.store import SeriesStore
 from bench.load import DIMENSION, MODEL, TOP_K
 
 CHUNK: Final = 256
@@ -64,6 +65,12 @@ def events(series: SeriesKey, rng: np.random.Generator) -> EventBatch:
         inputs=rng.integers(1, DISTINCT_INPUTS, CHUNK, dtype=np.uint64),
         probe=None,
         labels=None,
+        ids=None,
+        relevant=None,
+        query_ids=None,
+        trace_ids=None,
+        outcomes=None,
+        withdrawn=None,
         unknown_labels=0,
     )
 
@@ -121,15 +128,36 @@ def fill_panes(series: Series, rng: np.random.Generator, times: Iterable[tuple[f
     series.windows(now)
 
 
-def baseline_files(folder: Path, count: int) -> list[Path]:
-    """Final baselines, with all blocks, for the series 0 to `count` - 1: one was learned, the others are its copies."""
+def final_baselines(count: int) -> Iterator[PinnedBaseline]:
+    """Yield final baselines, with all blocks, of the series 0 to `count` - 1: one was learned, the others copy it."""
     timing = Timing()
     pinned = Pinned(timing, min_events=0, budget=budget(timing))
     learned = pinned.of(full_series(0, np.random.default_rng(7), timing), FINAL_AT)
     assert learned is not None
-    files = []
     for number in range(count):
-        files.append(folder / f"{number}.npz")
-        baseline = replace(learned, key=key(number), id=content_id(key(number), learned.content))
-        files[-1].write_bytes(to_bytes(baseline))
+        yield replace(learned, key=key(number), id=content_id(key(number), learned.content))
+
+
+def baseline_files(folder: Path, count: int) -> list[Path]:
+    """Final baselines of the series 0 to `count` - 1, as files."""
+    files = [folder / f"{number}.npz" for number in range(count)]
+    for file, baseline in zip(files, final_baselines(count), strict=True):
+        file.write_bytes(to_bytes(baseline))
     return files
+
+
+def full_store(store: SeriesStore, pinned: Pinned, count: int) -> None:
+    """Fill an empty store: `count` series as they are at `NOW`, measured by a final baseline since they began."""
+    for baseline in final_baselines(count):
+        pinned.adopt(baseline)
+        # Of the same seed as what the baseline learned: the same traffic goes on.
+        rng = np.random.default_rng(7)
+        times = instants(Timing(), NOW)
+        began, _ = next(times)
+        store.append(replace(events(baseline.key, rng), timestamp=np.full(CHUNK, began)), began)
+        series = store.find(baseline.key)
+        assert series is not None
+        series.measure_with(baseline.yardstick, began)
+        series.stop_learning()
+        # No block of the baseline needs what comes every five minutes: once an hour fills the panes.
+        fill_panes(series, rng, ((now, True) for now, stays in times if stays or now % 3600 < 300), CHUNK)

@@ -50,10 +50,11 @@ class Shape:
 class Pool:
     """Requests of one shape, ready to be sent, each with event ids that were never sent before.
 
-    Their events belong to `series` versions of one model in turn.
+    Their events belong to `series` versions of one model in turn, from the `first` on; without `hashes` they do not
+    name their input.
     """
 
-    def __init__(self, shape: Shape, series: int = 1) -> None:
+    def __init__(self, shape: Shape, series: int = 1, *, first: int = 0, hashes: bool = True) -> None:
         self.shape = shape
         # Vectors around a common mean, as real models give them, float32 like theirs: as doubles they have about
         # twenty digits of text.
@@ -66,7 +67,7 @@ class Pool:
         events = [
             {
                 "model": MODEL,
-                "model_version": str(position % series),  # as bench.fill.key names them
+                "model_version": str(first + position % series),  # as bench.fill.key names them
                 "tokenizer_version": "1",
                 "event_id": f"e-{prefix}-{PLACEHOLDER}",
                 "query_id": f"q-{prefix}-{PLACEHOLDER}",
@@ -77,8 +78,11 @@ class Pool:
             }
             for position, (vector, top) in enumerate(zip(vectors.astype("<f4"), scores, strict=True))
         ]
+        if not hashes:
+            for event in events:
+                del event["input_hash"]
         requests = [
-            post(json.dumps(events[first : first + shape.batch]).encode()) for first in range(0, count, shape.batch)
+            post(json.dumps(events[start : start + shape.batch]).encode()) for start in range(0, count, shape.batch)
         ]
         self._requests: Iterator[tuple[bytearray, list[tuple[int, int]]]] = itertools.cycle(requests)
         self._serial = 0

@@ -15,7 +15,9 @@ class Plan:
     """How long one case is driven in one round."""
     series: int
     """How many full series are made to measure the memory of one."""
+    evaluated: int
+    """How many full series are evaluated."""
 
 
-FULL: Final = Plan(rounds=7, turn_seconds=0.8, series=16)
-QUICK: Final = Plan(rounds=3, turn_seconds=0.15, series=4)
+FULL: Final = Plan(rounds=7, turn_seconds=0.8, series=8, evaluated=16)
+QUICK: Final = Plan(rounds=3, turn_seconds=0.15, series=4, evaluated=4)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.server import CORES
 
@@ -111,6 +112,14 @@ class Goal:
         bound = "at least" if self.at_least else "at most"
         limit = f"{bound} {self.limit:g} {self.unit}"
         return self.promise, f"{self.measured} {self.unit}", limit, "yes" if self.held else "**no**"
+
+
+class Measurement(NamedTuple):
+    """One of several that a part is made of."""
+
+    goals: Sequence[Goal]
+    tables: Sequence[tuple[str, Table]]
+    """Each with the sentence that stands above it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 120.0
+"""Full series take half a minute to be made, or longer beside other programs."""
 STOP_SECONDS: Final = 10.0
 
 CORES: Final = sorted(os.sched_getaffinity(0))
