@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from scipy.special import ndtri
 
 from app.distribution import Distribution
 from app.drift import kl
@@ -31,6 +34,8 @@ class Version:
     """Queries that did not fail and matched poorly or found nothing; None where no limit says what is poor.
 
     Both versions are judged by one limit, the baseline version's."""
+    poor_match_error: float = 0.0
+    """By how much their share may be off, with 99 % confidence: a sketch's rank error; 0 where they were counted."""
     top1: Distribution | None = None
     """Similarities of the best results; None where none were sent."""
     rank_error: float = 0.0
@@ -62,6 +67,9 @@ class CanaryLimits:
     design_effect: float = 2.5
     """How many queries say as much as one independent one: sessions and repeats measured 2.5; 1 for a shuffled set."""
 
+
+_Z_OF_ERROR: Final = float(ndtri((1 + CONFIDENCE) / 2) / ndtri(0.995))
+"""From an error with 99 % confidence to one with that of the intervals."""
 
 DEFAULT_LIMITS: Final = CanaryLimits()
 
@@ -153,7 +161,9 @@ def _poor_matches(baseline: Version, candidate: Version, limits: CanaryLimits) -
         return _absent(name)
     old = (baseline.poor_matches, baseline.queries - baseline.failed_queries)
     new = (candidate.poor_matches, candidate.queries - candidate.failed_queries)
-    return _ratio(name, old, new, limits.poor_match_increase, limits, counted="queries that did not fail")
+    # What the two sketches keep is drawn by coins of their own: errors of mean 0, that add up as chance does.
+    error = _Z_OF_ERROR * math.hypot(baseline.poor_match_error, candidate.poor_match_error)
+    return _ratio(name, old, new, limits.poor_match_increase, limits, counted="queries that did not fail", error=error)
 
 
 def _errors(baseline: Version, candidate: Version, limits: CanaryLimits) -> Check:
@@ -179,11 +189,13 @@ def _ratio(
     limits: CanaryLimits,
     *,
     counted: str,
+    error: float = 0.0,
 ) -> Check:
-    """Of a share that is worse where it is more."""
+    """Of a share that is worse where it is more; `error` is that of the counts, with the interval's confidence."""
     if (short := _short(name, (baseline[1], candidate[1]), limits.min_queries, counted)) is not None:
         return short
-    worse = share_difference(baseline, candidate, limits.design_effect)
+    value, lower, upper = share_difference(baseline, candidate, limits.design_effect)
+    worse = Interval(value, value - math.hypot(value - lower, error), value + math.hypot(upper - value, error))
     return _judged(name, baseline[0] / baseline[1], candidate[0] / candidate[1], worse, limit)
 
 

@@ -72,6 +72,19 @@ METRICS = tuple(SimilarityMetric)
 """`EventBatch.metric` holds positions in this tuple."""
 
 
+class Outcome(NamedTuple):
+    """What came of a query, as its sender saw it; None where nothing was said."""
+
+    success: bool | None = None
+    clicked: bool | None = None
+    no_answer: bool | None = None
+    escalated: bool | None = None
+
+
+DocumentId = str | int
+"""As senders write it: 7 and "7" are one document."""
+
+
 class VectorFault(StrEnum):
     """Why a vector was dropped while the rest of its event was kept."""
 
@@ -206,6 +219,21 @@ class EventBatch:
     """The event is a probe: `inputs` holds the keyed hash of its name. None where no event of the batch is one."""
     labels: Sequence[Mapping[str, str] | None] | None
     """The slice labels of each event, None where it has none; None where no event of the batch has one."""
+    ids: Sequence[Sequence[DocumentId] | None] | None
+    """The documents that each event found, best first, as sent; None where it told none of them, or not of each.
+
+    None where no event of the batch told any. Nobody keeps them but for the few queries that a person is to look at.
+    """
+    relevant: Sequence[Mapping[DocumentId, float] | None] | None
+    """The documents that are relevant to each event's query and how much; None where it told none, or no event did."""
+    query_ids: Sequence[str | None] | None
+    """None where no event of the batch has one."""
+    trace_ids: Sequence[str | None] | None
+    """None where no event of the batch has one."""
+    outcomes: Sequence[Outcome | None] | None
+    """What each event said that came of its query; None where no event of the batch said anything."""
+    withdrawn: NDArray[np.int64] | None
+    """How many of the documents that each event found are withdrawn ones; None where nobody looked."""
     unknown_labels: int
     """How many events carried a label that is no slice label."""
 
@@ -229,11 +257,17 @@ class EventBatch:
             empty=self.empty[rows],
             failed=self.failed[rows],
             latency_seconds=self.latency_seconds[rows],
-            event_ids=None if self.event_ids is None else [self.event_ids[i] for i in rows],
-            errors=None if self.errors is None else [self.errors[i] for i in rows],
+            event_ids=_taken(self.event_ids, rows),
+            errors=_taken(self.errors, rows),
             inputs=None if self.inputs is None else self.inputs[rows],
             probe=None if self.probe is None else self.probe[rows],
-            labels=None if self.labels is None else [self.labels[i] for i in rows],
+            labels=_taken(self.labels, rows),
+            ids=_taken(self.ids, rows),
+            relevant=_taken(self.relevant, rows),
+            query_ids=_taken(self.query_ids, rows),
+            trace_ids=_taken(self.trace_ids, rows),
+            outcomes=_taken(self.outcomes, rows),
+            withdrawn=None if self.withdrawn is None else self.withdrawn[rows],
         )
 
     @classmethod
@@ -263,6 +297,12 @@ class EventBatch:
             inputs=_joined_or_zero([batch.inputs for batch in batches], batches),
             probe=_joined_or_zero([batch.probe for batch in batches], batches),
             labels=_joined_where_any([batch.labels for batch in batches], batches),
+            ids=_joined_where_any([batch.ids for batch in batches], batches),
+            relevant=_joined_where_any([batch.relevant for batch in batches], batches),
+            query_ids=_joined_where_any([batch.query_ids for batch in batches], batches),
+            trace_ids=_joined_where_any([batch.trace_ids for batch in batches], batches),
+            outcomes=None,
+            withdrawn=_joined_or_zero([batch.withdrawn for batch in batches], batches),
             unknown_labels=0,
         )
 
@@ -281,6 +321,10 @@ class EventBatch:
                 events.keys, events.spaces = (key,), (self.spaces[position],)
                 events.key_index = np.zeros(rows.size, dtype=np.intp)
                 yield key, events
+
+
+def _taken(column: Sequence[Value | None] | None, rows: NDArray[np.intp]) -> Sequence[Value | None] | None:
+    return None if column is None else [column[i] for i in rows]
 
 
 def _joined(columns: list[NDArray[Scalar]]) -> NDArray[Scalar]:
@@ -325,6 +369,16 @@ class Decoded:
     errors: tuple[EventError, ...]
 
 
+class Taken(NamedTuple):
+    """The accepted events of one series, and how it judges them."""
+
+    key: SeriesKey
+    """`FOLDED` where they were folded into that."""
+    events: EventBatch
+    poor_match_limit: float | None
+    """The limit in force as they came."""
+
+
 @dataclass(slots=True)
 class Receipt:
     """What became of a batch in the store."""
@@ -334,6 +388,7 @@ class Receipt:
     late: int = 0
     folded: int = 0
     errors: list[EventError] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
 
 
 class Score(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.model import EventBatch, Floats
 
@@ -35,6 +36,21 @@ def similarity_mean(batch: EventBatch) -> Floats:
 def margin(batch: EventBatch) -> Floats:
     """Similarity of the best result less that of the second; NaN where there are fewer than two. Shape (n,)."""
     return _rank(batch, 0) - _rank(batch, 1)
+
+
+def poor_match(batch: EventBatch, limit: float | None) -> NDArray[np.bool_]:
+    """Whether a query found nothing, or its best similarity is below the limit, and it did not fail. Shape (n,).
+
+    Without a limit those that found nothing.
+    """
+    if limit is None or not batch.scores.values.size:
+        return batch.empty
+    if len(batch) == 1:
+        return np.array([bool(batch.scores.values[0] < limit) and not batch.failed[0]])
+    scored = batch.scores.lengths > 0
+    poor = batch.empty | False
+    poor[scored] = (batch.scores.values[batch.scores.offsets[:-1][scored]] < limit) & ~batch.failed[scored]
+    return poor
 
 
 def _rank(batch: EventBatch, rank: int) -> Floats:

@@ -8,7 +8,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from app.model import METRICS, VECTOR_FAULTS, EventBatch, Ragged, SeriesKey, SimilarityMetric, VectorFault
+from app.model import (
+    METRICS,
+    VECTOR_FAULTS,
+    DocumentId,
+    EventBatch,
+    Outcome,
+    Ragged,
+    SeriesKey,
+    SimilarityMetric,
+    VectorFault,
+)
 
 KEY = SeriesKey("e5", "2", "1", "query")
 
@@ -39,6 +49,12 @@ def events(
     inputs: Sequence[int] | None = None,
     probe: Sequence[bool] | None = None,
     labels: Sequence[Mapping[str, str] | None] | None = None,
+    documents: Sequence[Sequence[DocumentId] | None] | None = None,
+    relevant: Sequence[Mapping[DocumentId, float] | None] | None = None,
+    query_ids: Sequence[str | None] | None = None,
+    trace_ids: Sequence[str | None] | None = None,
+    outcomes: Sequence[Outcome | None] | None = None,
+    withdrawn: Sequence[int] | None = None,
     unknown_labels: int = 0,
 ) -> EventBatch:
     """One event for each timestamp; `keys` gives each its own series, else all are of `key`.
@@ -81,6 +97,12 @@ def events(
         inputs=None if inputs is None else np.array(inputs, np.uint64),
         probe=None if probe is None else np.array(probe, np.bool_),
         labels=labels,
+        ids=documents,
+        relevant=relevant,
+        query_ids=query_ids,
+        trace_ids=trace_ids,
+        outcomes=outcomes,
+        withdrawn=None if withdrawn is None else np.array(withdrawn),
         unknown_labels=unknown_labels,
     )
 

@@ -219,7 +219,7 @@ def test_a_large_body_is_decoded_beside_the_loop(served, monkeypatch):
     async def go():
         held = Held(events.decode)
         monkeypatch.setattr(events, "decode", held)
-        body = json.dumps(event(trace_id="x" * events.OFF_LOOP_BYTES)).encode()
+        body = json.dumps(event(note="x" * events.OFF_LOOP_BYTES)).encode()
         large = asyncio.create_task(served.asked("POST", "/v1/events", body, JSON))
         await held.called()
         healthy = await served.asked("GET", "/-/healthy")

@@ -24,8 +24,13 @@ def test_every_route_for_programs_is_there_once(document):
     """Neither the HEAD routes nor the aliases."""
     assert {
         ("POST", "/v1/events"),
+        ("POST", "/v1/lifecycle"),
+        ("POST", "/v1/outcomes"),
+        ("GET", "/v1/samples"),
         ("GET", "/metrics"),
         ("GET", "/v1/series"),
+        ("GET", "/v1/compare"),
+        ("POST", "/v1/compare"),
         ("GET", "/v1/baselines"),
         ("POST", "/v1/baselines"),
         ("GET", "/v1/baselines/{baseline_id}"),

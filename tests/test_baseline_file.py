@@ -17,7 +17,8 @@ from app.drift.same_input import KnownInputs
 from app.drift.sums import FrameSums, VectorSums
 from app.frame import Frame
 from app.model import SeriesKey, SimilarityMetric, Timing
-from app.series import Block
+from app.series import Block, ResultKeys
+from app.sketch import DistinctKeys
 from tests.builders import KEY
 
 DIMENSION = 6
@@ -44,7 +45,7 @@ def block(number, rows, frame, measured):
     return Block(300.0 * number, EACH + 2, 2, vectors, tuple(signals), quantiles), sums
 
 
-def content(*, frame=True, known=True, vectors=True):
+def content(*, frame=True, known=True, vectors=True, results=True):
     """A small one, with everything that a baseline may have."""
     rng = np.random.default_rng(7)
     rows = rng.normal(size=(BLOCKS * EACH, DIMENSION)).astype(np.float32)
@@ -64,6 +65,9 @@ def content(*, frame=True, known=True, vectors=True):
         known=KnownInputs(np.array([3, 2**63 + 1], np.uint64), rows[:2].astype(np.float16)) if known else None,
         top_inputs={5: 0.25, 2**64 - 1: 0.125},
         label_shares={("locale", "de=AT"): 0.5, ("locale", ""): 0.25, ("tier", "\u2713"): 1.0},
+        results=ResultKeys(DistinctKeys.of(np.array([3, 2**63 + 1], np.uint64), 2**63 + 2), 2**64 - 2)
+        if results
+        else None,
     )
 
 
@@ -98,7 +102,7 @@ def same(first, second):
     )
 
 
-WHOLE = {"frame": True, "known": True, "vectors": True}
+WHOLE = {"frame": True, "known": True, "vectors": True, "results": True}
 
 
 @pytest.mark.parametrize(
@@ -231,11 +235,11 @@ def test_a_rewritten_file_is_as_good_as_the_first():
 
 
 @pytest.mark.parametrize(
-    ("written_by", "advice"), [(1, "export it again"), (3, "upgrade to load it"), (99, "upgrade to load it")]
+    ("written_by", "advice"), [(2, "export it again"), (4, "upgrade to load it"), (99, "upgrade to load it")]
 )
 def test_another_format_is_refused_with_what_to_do(written_by, advice):
     """Also where its header has fields that this version does not know."""
-    with pytest.raises(BaselineFileError, match=rf"format {written_by}; this version reads 2: {advice}"):
+    with pytest.raises(BaselineFileError, match=rf"format {written_by}; this version reads 3: {advice}"):
         from_bytes(rewritten(lambda header: header.update(format=written_by, limits=[])))
 
 

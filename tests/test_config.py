@@ -42,6 +42,7 @@ EXAMPLES = {
     "baselines": ("pinned,30d", ("pinned", "30d")),
     "false_alarms_per_series_year": ("4", 4.0),
     "drift_limits": ("norm=0.02,top1=0.1", (("norm", 0.02), ("top1", 0.1))),
+    "freshness_limit_seconds": ("600", 600.0),
     "poor_match_similarity": ("-0.25", -0.25),
     "dimension": ("768", 768),
     "max_dimension": ("4096", 4096),

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.api import lifecycle as route
-from app.api.lifecycle import LIFECYCLE_SCHEMA, post_lifecycle
-from app.api.route import DirectRoute
-from app.lifecycle import Lifecycle, events
+from app.api.lifecycle import LIFECYCLE_SCHEMA
+from app.lifecycle import events
 from tests.service import service, zipped
 
 PATH = "/v1/lifecycle"
@@ -20,14 +19,11 @@ FINISHED = {"type": "deployment", "status": "finished", "model": "e5", "deployme
 @pytest.fixture
 def served():
     with service() as made:
-        if not any(isinstance(each, DirectRoute) and each.path == PATH for each in made.app.routes):
-            made.app.add_api_route(PATH, post_lifecycle, methods=["POST"], response_model=None)
-        made.app.state.lifecycle = Lifecycle(b"secret", 900.0)
         yield made
 
 
 def view(served):
-    return served.app.state.lifecycle.view(served.clock.now())
+    return served.services.lifecycle.view(served.clock.now())
 
 
 def test_good_events_beside_bad_ones_are_taken(served):

@@ -11,17 +11,20 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from app.baseline.pinned import Progress
+from app.canary import Version, compare_versions
 from app.distribution import Distribution
 from app.drift import STATISTICS
 from app.drift.diagnosis import CAUSES, Suspect
 from app.drift.effects import Effects
 from app.drift.family import ALARMS
 from app.drift.same_input import SameInput
-from app.evaluate import BaselineView, Evaluation, SeriesView, WindowView
+from app.evaluate import BaselineView, Evaluation, ResultsView, SeriesView, WindowView
+from app.lifecycle import Deployment, Documents, Lifecycle, Maintenance, Reindex
 from app.metrics import build
 from app.metrics.catalog import FAMILIES
 from app.metrics.reference import page
-from app.model import MAX_ERROR_TYPES, Reason, Score, SeriesKey, Timing, VectorFault
+from app.model import MAX_ERROR_TYPES, Outcome, Reason, Score, SeriesKey, Timing, VectorFault
+from app.outcomes import OutcomeMemory
 from app.series import FRAME_SIGNALS
 from app.signals import SIGNALS
 from app.store import MemoryStore
@@ -29,6 +32,7 @@ from tests.builders import KEY, events
 from tests.fakes import FakeClock
 
 SAMPLE_BUDGET = 350
+OF_SERIES = 'model="e5",model_version="2",tokenizer_version="1",kind="query"'
 WINDOWS = ("5m", "1h", "24h")
 STABLE = SeriesKey("e5", "1", "1", "query")
 OF_THE_FRAME = {"novelty", "mahalanobis", "joint"}
@@ -47,7 +51,9 @@ class Evaluations:
     """A stand-in for the evaluator: the last evaluation, made by hand."""
 
     def __init__(self, *views):
-        self.latest = Evaluation(1.0, 0.1, {view.key: view for view in views}, measured=3, measurable=4)
+        series = {view.key: view for view in views}
+        canaries = dict.fromkeys(series, compare_versions(Version(), Version()))
+        self.latest = Evaluation(1.0, 0.1, series, measured=3, measurable=4, canaries=canaries)
 
 
 def full_view():
@@ -65,8 +71,9 @@ def full_view():
         Score(window, baseline, each.signal, each.name, 0.5, 0.25)
         for baseline, alarms in ALARMS_OF.items()
         for window in WINDOWS
-        if (window, baseline) != ("5m", "7d")
+        if (window, baseline) not in {("5m", "7d"), ("24h", "peer")}
         for each in alarms
+        if each.name != "query_document" or window != "5m"
     ]
     scores += [
         Score("1h", "pinned", signal, each.name, 0.5, None) for signal in signals | measured for each in STATISTICS
@@ -88,6 +95,7 @@ def full_view():
         effects={place: effects(of_frame=place[1] != "peer") for place in places},
         similarity_kl=dict.fromkeys(places, 0.125),
         suspects={name: (Suspect("new_topics", "new topics", "because"),) for name in ALARMS_OF},
+        results=ResultsView(300.0, 300, 900.0, 0.1, 0.9),
     )
 
 
@@ -110,6 +118,27 @@ def effects(*, of_frame=True):
     )
 
 
+def lived():
+    """A lifecycle of which everything was told: one announced version, one index."""
+    lifecycle = Lifecycle(b"secret", 900.0)
+    now = FakeClock().now()
+    model, index = {"model": KEY.model}, {"model": KEY.model, "index": "products"}
+    version = {"model_version": KEY.model_version, "tokenizer_version": KEY.tokenizer_version}
+    lifecycle.apply(
+        [
+            Deployment("started", **model, **version),
+            Reindex("finished", reindex="1", duration_seconds=60.0, **index),
+            Reindex("started", reindex="2", **index),
+            Reindex("progress", reindex="2", progress=0.5, **index),
+            Documents("ingested", ids=["a", "b"], **index),
+            Documents("indexed", ids=["a"], **index),
+            Maintenance("begin", **model),
+        ],
+        now,
+    )
+    return lifecycle
+
+
 class Maximal:
     """An exporter with one series that has all there is: error types, faults, limits, and the full view."""
 
@@ -121,9 +150,20 @@ class Maximal:
         now = [clock.now()] * 3
         store.append(events(now, vectors=vectors, scores=scores, faults=faults, latencies=0.5), clock.now())
         store.find(KEY).set_poor_match_limit(0.5)
+        in_slice = [{"locale": "de"}] * 100
+        store.append(events([clock.now()] * 100, scores=[[0.75]] * 100, labels=in_slice), clock.now())
+        store.totals(clock.now())
+        store._slices["e5", "query"].add_measured(in_slice, np.zeros(100, np.bool_), clock.now())
         errors = [f"type {number}" for number in range(2 * MAX_ERROR_TYPES)]
         store.append(events([clock.now()] * len(errors), errors=errors), clock.now())
-        self.metrics = build(store, Evaluations(full_view()), clock, min_window_events=200)
+        told = events(
+            now[:1], scores=[[0.75]], documents=[["a"]], relevant=[{"a": 1.0}], withdrawn=[1], trace_ids=["t"]
+        )
+        store.append(told, clock.now())
+        outcomes = OutcomeMemory()
+        outcomes.count(KEY, [Outcome(success=True, clicked=True, no_answer=True, escalated=True)], [False])
+        parts = {"lifecycle": lived(), "outcomes": outcomes}
+        self.metrics = build(store, Evaluations(full_view()), clock=clock, min_window_events=200, **parts)
         self.metrics.own.observe_request("/v1/events", 202, 0.004)
         self.scrape()
 
@@ -137,8 +177,8 @@ def maximal():
 
 
 def samples_of_series(text):
-    """How many samples each family has of the series."""
-    names = [line.partition("{")[0] for line in text.splitlines() if 'model="e5"' in line]
+    """How many samples each family has of the series: not of its model, version, index or slices."""
+    names = [line.partition("{")[0] for line in text.splitlines() if OF_SERIES in line]
     return Counter(re.sub("_(bucket|sum|count)$", "", name) for name in names)
 
 
@@ -176,13 +216,14 @@ def test_a_full_series_stays_within_its_budget(maximal):
 
     assert {
         "embedding_failed_queries_total": MAX_ERROR_TYPES,
-        "embedding_drift_score": 3 * 10 + 2 * 8 + 3 * 5,
-        "embedding_drift_statistic": 10 + 3 + 2 * 6 + 4 * 3,
-        "embedding_window_events": 3 * 5 + 2 * 2,
+        "embedding_drift_score": 9 + 2 * 10 + 2 * 8 + 2 * 5,
+        "embedding_drift_statistic": 10 + 3 + 2 * 6 + 4 * 2,
+        "embedding_window_events": 3 * 3 + 2 + 3,
         "embedding_similarity_kl_nats": 3 + 2,
-        "embedding_changed_share": 3 + 1,
-        "embedding_mean_displacement": 3 + 2,
-        "embedding_same_input_matches": 3,
+        "embedding_changed_share": 1 + 1,
+        "embedding_centroid_cosine": 1,
+        "embedding_mean_displacement": 2 + 2,
+        "embedding_same_input_matches": 2,
         "embedding_drift_suspect": len(CAUSES),
         "embedding_baseline_info": 3,
     }.items() <= found.items()
@@ -270,7 +311,8 @@ def test_quantiles_warn_against_averaging(family):
 def test_every_reason_is_there_from_the_start():
     """Before anything went wrong each reason reads 0: a rate needs a first value."""
     store = MemoryStore(Timing(), max_series=8, max_state_bytes=10**9, seed=7)
-    text = build(store, Evaluations(), FakeClock(), 200).exposition.render(None, None, []).body.decode()
+    metrics = build(store, Evaluations(), lived(), FakeClock(), 200, outcomes=OutcomeMemory())
+    text = metrics.exposition.render(None, None, []).body.decode()
 
     for reason in Reason:
         assert f'embedding_event_failures_total{{reason="{reason}"}} 0.0\n' in text

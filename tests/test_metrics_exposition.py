@@ -15,16 +15,19 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from app.baseline.pinned import Progress
+from app.canary import Version, compare_versions
 from app.decode.labels import clean_label
 from app.distribution import Distribution
 from app.drift.diagnosis import CAUSES, Suspect
 from app.drift.effects import Effects
 from app.drift.same_input import SameInput
 from app.evaluate import BaselineView, Evaluation, SeriesView, WindowView
+from app.lifecycle import Deployment, Documents, Lifecycle, Reindex
 from app.metrics import Exposition, OwnMetrics, build, encode
 from app.metrics.collector import ExporterCollector
 from app.metrics.family import Family
 from app.model import FOLDED, Ignored, Reason, Score, SeriesKey, Timing
+from app.outcomes import OutcomeMemory
 from app.series import Totals
 from app.store import MemoryStore, StoreCounts
 from tests.builders import events
@@ -56,7 +59,12 @@ class Evaluations:
 
     def __init__(self, *views):
         series = {view.key: view for view in views}
-        self.latest = Evaluation(START + 10, 0.125, series, measured=3, measurable=4) if views else Evaluation()
+        canaries = {QUERIES: compare_versions(Version(), Version())}
+        self.latest = (
+            Evaluation(START + 10, 0.125, series, measured=3, measurable=4, canaries=canaries)
+            if views
+            else Evaluation()
+        )
 
 
 class Counted:
@@ -68,15 +76,26 @@ class Counted:
     def totals(self, now):
         return self._totals
 
+    def slices(self, now):
+        return {}
+
     def counts(self):
         return StoreCounts(len(self._totals), 64, 0, dict.fromkeys(Ignored, 0))
 
 
-def exposition(store, evaluations=None, own=None, min_window_events=3):
+def exposition(store, evaluations=None, own=None, min_window_events=3, lifecycle=None):
     """The exposition of our own families alone: those of the process differ from run to run."""
     own = own or OwnMetrics()
     registry = CollectorRegistry()
-    collector = ExporterCollector(store, evaluations or Evaluations(), own, FakeClock(START), min_window_events)
+    collector = ExporterCollector(
+        store,
+        evaluations or Evaluations(),
+        lifecycle=lifecycle or Lifecycle(b"secret", 900.0),
+        outcomes=OutcomeMemory(),
+        own=own,
+        clock=FakeClock(START),
+        min_window_events=min_window_events,
+    )
     registry.register(collector)
     return Exposition(registry, own.observe_scrape)
 
@@ -157,15 +176,34 @@ def golden_exposition(monkeypatch):
     store.find(QUERIES).set_poor_match_limit(0.5)
     scores = [[0.75, 0.5], None, None]
     store.append(
-        events(at, key=QUERIES, scores=scores, empty=[False, True, False], errors=[None, None, "timeout"]), START + 1
+        events(
+            at,
+            key=QUERIES,
+            scores=scores,
+            empty=[False, True, False],
+            errors=[None, None, "timeout"],
+            labels=[{"locale": "de"}, {"locale": "de"}, {"locale": "pt"}],
+        ),
+        START + 1,
     )
     store.append(events(at, key=SeriesKey("late", "1", "1", "query"), ids=["a", "a", None], unknown_labels=1), START)
+    lifecycle = Lifecycle(b"secret", 900.0)
+    products = {"model": "e5", "index": 'pro"ducts'}
+    lifecycle.apply(
+        [
+            Deployment("finished", model="e5", model_version="2", tokenizer_version="1", track="canary"),
+            Reindex("finished", duration_seconds=60.0, **products),
+            Documents("ingested", ids=["a", "b"], **products),
+            Documents("indexed", ids=["a"], **products),
+        ],
+        START,
+    )
     own = OwnMetrics()
     own.count_failure(Reason.LABEL, 2)
     own.observe_request("/v1/events", 202, 0.25)
     own.observe_request("/v1/events", 422, 0.5)
     own.observe_scrape(0.5)
-    return exposition(store, Evaluations(view_of_queries(), view_of_documents()), own)
+    return exposition(store, Evaluations(view_of_queries(), view_of_documents()), own, lifecycle=lifecycle)
 
 
 @pytest.mark.parametrize(("accept", "name"), [(None, "metrics.txt"), (OPENMETRICS, "metrics.openmetrics.txt")])
@@ -217,7 +255,8 @@ def test_a_name_of_nobody_gives_an_empty_page(golden_exposition):
 def test_every_family_can_be_picked_by_name():
     """The client library's own collectors too, which do not describe themselves."""
     store = MemoryStore(Timing(), max_series=2, max_state_bytes=10**9, seed=7)
-    scrapes = build(store, Evaluations(), FakeClock(START), min_window_events=3).exposition
+    parts = {"lifecycle": Lifecycle(b"secret", 900.0), "outcomes": OutcomeMemory()}
+    scrapes = build(store, Evaluations(), clock=FakeClock(START), min_window_events=3, **parts).exposition
 
     for name in ("process_cpu_seconds_total", "python_info", "embedding_exporter_series_limit"):
         assert f"# TYPE {name} " in scrapes.render(None, None, [name]).body.decode()
@@ -352,7 +391,7 @@ def test_effects_are_of_every_window_against_the_own_baseline_alone(own, windows
         view_of_queries(), effects=dict.fromkeys(places, CHANGED), similarity_kl=dict.fromkeys(places, 0.125)
     )
 
-    for family in ("centroid_cosine", "similarity_kl_nats"):
+    for family in ("variance_log_ratio", "similarity_kl_nats"):
         assert {(window, own) for window in windows} == scraped(view, family).keys()
 
 
@@ -361,7 +400,9 @@ def test_every_effect_has_its_family(effect):
     """With the value that the evaluation found; absent where it found none."""
     found = scraped(view_of_queries(), effect)
 
-    assert found == dict.fromkeys([("1h", "pinned"), ("1h", "7d")], getattr(CHANGED, effect))
+    # That of the centroids is told of the own baseline alone.
+    places = [("1h", "pinned")] + [("1h", "7d")] * (effect != "centroid_cosine")
+    assert found == dict.fromkeys(places, getattr(CHANGED, effect))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.decode import Limits, decode
-from app.model import EventBatch, Ragged, Score, SeriesKey, Timing
+from app.model import EventBatch, Outcome, Ragged, Score, SeriesKey, Timing
 from tests.builders import events, ragged
 
 rows = st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=12)
@@ -56,6 +56,12 @@ def batch_of(count, *, key=None, errors=True):
         inputs=range(count),
         probe=[i % 4 == 1 for i in range(count)],
         labels=[{"locale": str(i)} if i % 2 else None for i in range(count)],
+        documents=[[f"d{i}", i] if i % 3 else None for i in range(count)],
+        relevant=[{f"d{i}": 1.0} if i % 2 else None for i in range(count)],
+        query_ids=[f"q{i}" for i in range(count)],
+        trace_ids=[f"t{i}" if i % 2 else None for i in range(count)],
+        outcomes=[Outcome(clicked=bool(i % 2)) for i in range(count)],
+        withdrawn=range(count),
     )
 
 
@@ -84,13 +90,13 @@ def test_taking_events_takes_every_column():
 
 
 def test_joined_batches_hold_every_event_in_order():
-    """Joining the pieces of a batch gives it back, but for the ids, which nothing reads any more."""
+    """Joining the pieces of a batch gives it back, but for what nothing reads any more: event ids and outcomes."""
     batch = batch_of(10)
     pieces = [batch.take(np.arange(0, 4)), batch.take(np.arange(4, 10))]
 
     joined, whole = columns(EventBatch.concatenate(pieces)), columns(batch)
 
-    assert {**whole, "event_ids": None} == joined
+    assert {**whole, "event_ids": None, "outcomes": None} == joined
 
 
 def test_errors_are_joined_where_only_some_batches_have_any():

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from app.api import intake
-from app.api.outcomes import post_outcomes
-from app.api.route import DirectRoute
 from app.model import SeriesKey
-from app.outcomes import OutcomeMemory, query_keys
+from app.outcomes import query_keys
 from tests.service import JSON, service
 
 SERIES = SeriesKey("e5", "2", "1", "query")
@@ -20,10 +18,8 @@ SERIES = SeriesKey("e5", "2", "1", "query")
 def served():
     """A service that knows the queries q1 to q3, the last of which is poor."""
     with service(max_body_mib=1) as made:
-        made.app.state.outcomes = OutcomeMemory()
-        made.app.direct["POST", "/v1/outcomes"] = DirectRoute("/v1/outcomes", post_outcomes, methods=["POST"])
         known = query_keys(["q1", "q2", "q3"], made.services.limits.input_key)
-        made.app.state.outcomes.remember(known, SERIES, np.array([False, False, True]), made.clock.now())
+        made.services.outcomes.remember(known, SERIES, np.array([False, False, True]), made.clock.now())
         yield made
 
 
@@ -46,7 +42,7 @@ def test_outcomes_are_counted_and_the_reply_says_what_became_of_each(served):
     error = {"index": 4, "field": "clicked", "reason": "clicked must be true or false"}
     expected = {"accepted": 2, "duplicates": 1, "unmatched": 1, "rejected": 1, "errors": [error]}
     assert (202, expected) == (reply.status, reply.json())
-    counted = {tuple(each): n for each, n in served.app.state.outcomes.totals().series[SERIES].items() if n}
+    counted = {tuple(each): n for each, n in served.services.outcomes.totals().series[SERIES].items() if n}
     assert {("clicked", True, "normal"): 1, ("clicked", False, "poor"): 1, ("success", False, "poor"): 1} == counted
     assert {"field_type": 1} == served.failures()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.model import SeriesKey
 from app.outcomes import Joined, Outcome, OutcomeMemory, OutcomeValue, query_keys
+from app.outcomes.memory import STAGED_QUERIES, StagedQueries
 
 SERIES = SeriesKey("e5", "2", "1", "query")
 OTHER_SERIES = SeriesKey("e5", "3", "1", "query")
@@ -138,7 +139,7 @@ def test_what_is_of_a_series_goes_with_it():
     remembered(memory, 2, key=OTHER_SERIES)
     memory.join([1, 2], [CLICKED] * 2, now=0.0)
 
-    memory.retain({OTHER_SERIES})
+    memory.retain({OTHER_SERIES}.__contains__)
 
     assert {OTHER_SERIES} == set(memory.totals().series)
     assert [UNMATCHED, COUNTED] == memory.join([1, 2], [Outcome(success=True)] * 2, now=1.0)
@@ -244,3 +245,31 @@ def test_each_outcome_is_counted_by_its_name(name):
     memory.join([1], [Outcome(**{name: False})], now=0.0)
 
     assert {(name, False, "normal"): 1} == said(memory)
+
+
+def staged(*query_ids, key=SERIES, poor=False, now=0.0):
+    return StagedQueries(query_ids, b"secret", key, np.full(len(query_ids), poor), now)
+
+
+def test_queries_that_wait_to_be_hashed_are_known_to_whoever_asks():
+    """In the order in which they came, each in its series and band; those without an id are none."""
+    memory = OutcomeMemory()
+    memory.stage(staged("a", None))
+    memory.stage(staged("b", key=OTHER_SERIES))
+    memory.stage(staged("a", poor=True, key=OTHER_SERIES))
+    memory.remember(query_keys(["b"], b"secret"), SERIES, np.array([True]), now=0.0)
+
+    joined = memory.join(query_keys(["a", "b"], b"secret").tolist(), [CLICKED, CLICKED], now=1.0)
+
+    assert ([COUNTED] * 2, 2) == (joined, len(memory))
+    assert {("clicked", True, "poor"): 1} == said(memory) == said(memory, OTHER_SERIES)
+
+
+def test_no_more_than_some_hundred_queries_wait():
+    """Whether anybody asks or not: after them no id stands in memory as it was sent."""
+    memory = OutcomeMemory()
+    for number in range(STAGED_QUERIES):
+        memory.stage(staged(f"q{number}"))
+
+    assert [] == memory._staged
+    assert STAGED_QUERIES == len(memory)

@@ -26,9 +26,23 @@ DEADLINE_SECONDS = 30.0
 """For the slowest machine; usually all is there after three seconds."""
 
 KEY = SeriesKey("e5", "2", "1", "query")
+VERSION = {"model": "e5", "model_version": "2", "tokenizer_version": "1"}
+PRODUCTS = {"model": "e5", "index": "products"}
+LIVED = [
+    {"type": "deployment", "status": "finished", **VERSION},
+    {"type": "reindex", "status": "finished", "reindex": "1", "duration_seconds": 60, **PRODUCTS},
+    {"type": "reindex", "status": "started", "reindex": "2", **PRODUCTS},
+    {"type": "reindex", "status": "progress", "reindex": "2", "progress": 0.5, **PRODUCTS},
+    {"type": "documents", "status": "ingested", "ids": ["a", "b"], **PRODUCTS},
+    {"type": "documents", "status": "indexed", "ids": ["a"], **PRODUCTS},
+    {"type": "maintenance", "status": "begin", "model": "e5"},
+]
+"""One of everything that is told of a model and its index."""
 DAY = 86400.0
 INPUTS = [f"query {number}" for number in range(20)]
 """What is asked: each of them again and again."""
+DOCUMENTS = [f"document {number}" for number in range(40)]
+"""What is found."""
 
 
 @dataclass
@@ -96,10 +110,11 @@ def baseline_file(secret_file, tmp_path_factory):
     with service(input_hash_key_file=secret_file) as running:
         pinned, input_key = running.services.pinned, running.services.limits.input_key
     inputs, _ = hashed(INPUTS, None, input_key)
-    series = Series(KEY, 0.0, Timing(), rng)
+    series = Series(KEY, 0.0, Timing(), rng, secret=input_key)
     for now in np.arange(60.0, DAY + 660, 60):
         batch = traffic(rng, np.full(10, now), key=KEY)
-        series.append(replace(batch, inputs=rng.choice(inputs, 10)), now)
+        found = [rng.choice(DOCUMENTS, 3).tolist() for _ in range(10)]
+        series.append(replace(batch, inputs=rng.choice(inputs, 10), ids=found), now)
     baseline = pinned.of(series, DAY + 600)
     assert baseline.state == "final"
     path = tmp_path_factory.mktemp("baseline") / "e5.npz"
@@ -109,23 +124,33 @@ def baseline_file(secret_file, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exporter(start, baseline_file, secret_file):
-    """The exporter as a user starts it, twenty times as fast, with a window's worth of queries of every kind.
+    """The exporter as a user starts it, 240 times as fast, with queries of every kind.
 
-    They come twice: vectors are measured in the baseline's frame once the series has been evaluated.
+    They come for an hour of its time: then the windows that are exported are full, and measured in the frame.
     """
-    serve = [sys.executable, "-m", "app.cli", "serve", "--listen", "{address}", "--time-scale", "20"]
-    serve += ["--baseline", str(baseline_file), "--input-hash-key-file", str(secret_file)]
+    serve = [sys.executable, "-m", "app.cli", "serve", "--listen", "{address}", "--time-scale", "240"]
+    serve += ["--baseline", str(baseline_file), "--input-hash-key-file", str(secret_file), "--slice-labels", "locale"]
     process = start("exporter", serve, "/-/ready")
     rng = np.random.default_rng(7)
-    for _ in range(2):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while "embedding_changed_share{" not in process.get("/metrics"):
+        assert time.monotonic() < deadline, "no hour was full in time"
         events = [query(rng) for _ in range(250)]
         events += [{"error": "timeout"}, {"embedding": [0] * 8}, {"result_count": 0}]
-        body = json.dumps({"model": "e5", "model_version": "2", "tokenizer_version": "1", "events": events}).encode()
-        request = urllib.request.Request(process.url + "/v1/events", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            assert (202, len(events)) == (reply.status, json.load(reply)["accepted"])
-        process.until(lambda: "embedding_baseline_info{" in process.get("/metrics"))
+        send(process, "/v1/events", {**VERSION, "labels": {"locale": "de"}, "events": events})
+        send(process, "/v1/events", {**VERSION, "model_version": "3", "events": [query(rng)]})
+        time.sleep(0.4)
+    send(process, "/v1/lifecycle", {"events": LIVED})
     return process
+
+
+def send(process, path, content):
+    """POST content with a list of events, all of which are taken."""
+    request = urllib.request.Request(
+        process.url + path, json.dumps(content).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert (202, len(content["events"])) == (reply.status, json.load(reply)["accepted"])
 
 
 def query(rng):
@@ -134,6 +159,9 @@ def query(rng):
         "scores": sorted(rng.beta(8, 4, size=5).tolist(), reverse=True),
         "latency_seconds": float(rng.gamma(2, 0.02)),
         "input_hash": str(rng.choice(INPUTS)),
+        "ids": rng.choice(DOCUMENTS, 5, replace=False).tolist(),
+        "relevant": [str(rng.choice(DOCUMENTS))],
+        "outcome": {"clicked": bool(rng.random() < 0.5)},
     }
 
 
@@ -155,8 +183,21 @@ def scraped(start, exporter, prometheus, tmp_path_factory):
     ]
     process = start("prometheus-log", command, "/-/ready")
     # The last to come: one wants an evaluation, the other a scrape before.
-    latest = "embedding_changed_share", "embedding_same_input_cosine", "embedding_exporter_scrape_duration_seconds"
-    process.until(lambda: all(queried(process, name) for name in latest))
+    latest = (
+        "embedding_changed_share",
+        "embedding_same_input_cosine",
+        "embedding_slice_ood_excess_ratio",
+        "embedding_canary_result",
+        "embedding_exporter_scrape_duration_seconds",
+    )
+    rng = np.random.default_rng(8)
+
+    def all_there():
+        # A window counts once all of it was measured in the frame: traffic that had ended would have left it by then.
+        send(exporter, "/v1/events", {**VERSION, "labels": {"locale": "de"}, "events": [query(rng) for _ in range(20)]})
+        return all(queried(process, name) for name in latest)
+
+    process.until(all_there)
     return process
 
 
@@ -182,7 +223,7 @@ def test_every_family_can_be_queried(scraped, family):
 
     labels = {"__name__", "job", "instance", *family.labels} | ({"le"} if family.kind == "histogram" else set())
     # A label with an empty value is none.
-    empty = {"similarity_metric", "dimension", "peer_model_version", "peer_tokenizer_version"}
+    empty = {"similarity_metric", "dimension", "id", "peer_model_version", "peer_tokenizer_version"}
     assert found
     for series in found:
         assert labels - empty <= set(series["metric"]) <= labels

@@ -13,6 +13,7 @@ from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge, decode
 from app.model import EventError, Receipt
+from app.outcomes import take_queries
 
 MAX_ERRORS_TOLD = 10
 
@@ -51,7 +52,10 @@ async def post_events(request: Request) -> Response:
 def _take(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> Receipt:
     now = services.clock.now()
     decoded = decode(content_type, content_encoding, body, services.limits, now)
+    decoded.batch.withdrawn = services.lifecycle.withdrawn_results(decoded.batch)
     receipt = services.store.append(decoded.batch, now)
+    for taken in receipt.taken:
+        take_queries(services.outcomes, taken, services.limits.input_key, now)
     if decoded.errors:
         # In the order of the request: the store finds some later than the decoder.
         receipt.errors = sorted([*decoded.errors, *receipt.errors], key=attrgetter("index"))

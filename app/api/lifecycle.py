@@ -16,7 +16,7 @@ from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge
 from app.decode.encoding import inflate
-from app.lifecycle import TYPES, Lifecycle, read
+from app.lifecycle import TYPES, read
 from app.model import Reason, Receipt
 
 MAX_LIFECYCLE_BYTES: Final = 4 * 1024 * 1024
@@ -33,7 +33,6 @@ async def post_lifecycle(request: Request) -> Response:
     another content type than JSON.
     """
     services: Services = request.app.state.services
-    lifecycle: Lifecycle = request.app.state.lifecycle
     if media_type(request) != "application/json":
         services.metrics.own.count_failure(Reason.MEDIA_TYPE)
         return error_reply(415, "unsupported content type; send application/json")
@@ -45,20 +44,20 @@ async def post_lifecycle(request: Request) -> Response:
     content_encoding = header(request, b"content-encoding")
     try:
         if len(body) > OFF_LOOP_BYTES or content_encoding:
-            receipt = await run_in_threadpool(_take, services, lifecycle, content_encoding, body)
+            receipt = await run_in_threadpool(_take, services, content_encoding, body)
         else:
-            receipt = _take(services, lifecycle, content_encoding, body)
+            receipt = _take(services, content_encoding, body)
     except DecodeError as error:
         services.metrics.own.count_failure(error.reason)
         return error_reply(_status(error), error.message)
     return _reply(services, receipt)
 
 
-def _take(services: Services, lifecycle: Lifecycle, content_encoding: str | None, body: bytes) -> Receipt:
+def _take(services: Services, content_encoding: str | None, body: bytes) -> Receipt:
     lines = read(
         inflate(content_encoding, body, MAX_LIFECYCLE_BYTES), services.limits.events, services.limits.label_bytes
     )
-    receipt = lifecycle.apply(lines.events, services.clock.now(), lines.index)
+    receipt = services.lifecycle.apply(lines.events, services.clock.now(), lines.index)
     if lines.errors:
         # In the order of the request: times are judged later than the form.
         receipt.errors = sorted([*lines.errors, *receipt.errors], key=attrgetter("index"))

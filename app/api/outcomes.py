@@ -3,12 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, Final
 
 from fastapi import Request, Response
 
 from app.api.intake import Taken, intake
+from app.api.replies import BODY_REFUSALS, RECEIPT, Reply, json_body
 from app.api.services import Services
-from app.outcomes import Joined, OutcomeMemory, decode_outcomes
+from app.decode.schema import EVENT_FIELDS
+from app.outcomes import Joined, decode_outcomes
+
+_OUTCOME: Final[dict[str, Any]] = {
+    "title": "Outcome",
+    "type": "object",
+    "required": ["query_id"],
+    "properties": {
+        "query_id": EVENT_FIELDS["query_id"] | {"description": "The one that the query's event carried."},
+        **EVENT_FIELDS["outcome"]["properties"],
+        "timestamp": EVENT_FIELDS["timestamp"]
+        | {"description": "When it was seen. It is checked, and an outcome counts as of its arrival."},
+    },
+}
+
+OUTCOMES_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "anyOf": [
+                    {"type": "object", "required": [name], "properties": {name: {"type": "array", "items": _OUTCOME}}}
+                    for name in ("events", "outcomes")
+                ]
+                + [{"type": "array", "items": _OUTCOME}, _OUTCOME]
+            },
+            "example": [{"query_id": "q-1041", "clicked": True}, {"query_id": "q-1042", "no_answer": False}],
+        }
+    },
+}
+
+_COUNTS: Final = ("accepted", "duplicates", "unmatched")
+
+_OUTCOME_RECEIPT: Final[dict[str, Any]] = {
+    **RECEIPT,
+    "title": "OutcomeReceipt",
+    "required": [*_COUNTS, "rejected", "errors"],
+    "properties": {
+        **dict.fromkeys((*_COUNTS, "rejected"), RECEIPT["properties"]["accepted"]),
+        "errors": RECEIPT["properties"]["errors"],
+    },
+}
+
+OUTCOME_REPLIES: Final[dict[int, Reply]] = {
+    202: json_body("At least one outcome was acceptable, or there were none.", _OUTCOME_RECEIPT),
+    422: json_body("Well-formed, and every outcome in it was refused.", _OUTCOME_RECEIPT),
+    **BODY_REFUSALS,
+}
 
 
 async def post_outcomes(request: Request) -> Response:
@@ -19,12 +68,11 @@ async def post_outcomes(request: Request) -> Response:
     nothing was acceptable, 400 for a malformed body, 408 too slow, 413 too large, 415 for an unknown content type.
     """
     services: Services = request.app.state.services
-    memory: OutcomeMemory = request.app.state.outcomes
 
     def take(content_type: str | None, content_encoding: str | None, body: bytes) -> Taken:
         now = services.clock.now()
         sent = decode_outcomes(content_type, content_encoding, body, services.limits, now)
-        joined = Counter(memory.join(sent.query_keys.tolist(), sent.outcomes, now))
+        joined = Counter(services.outcomes.join(sent.query_keys.tolist(), sent.outcomes, now))
         counts = {
             "accepted": joined[Joined.COUNTED],
             "duplicates": joined[Joined.DUPLICATE],

@@ -29,7 +29,7 @@ _EVENT_ERROR: Final[dict[str, Any]] = {
 
 _COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 
-_RECEIPT: Final[dict[str, Any]] = {
+RECEIPT: Final[dict[str, Any]] = {
     "title": "Receipt",
     "type": "object",
     "required": ["accepted", "rejected", "duplicates", "late", "errors"],
@@ -73,8 +73,8 @@ BODY_REFUSALS: Final[dict[int, Reply]] = {
 }
 
 EVENT_REPLIES: Final[dict[int, Reply]] = {
-    202: json_body("At least one event was taken, or all were duplicates or late, or there were none.", _RECEIPT),
-    422: json_body("Well-formed, and every event in it was refused.", _RECEIPT),
+    202: json_body("At least one event was taken, or all were duplicates or late, or there were none.", RECEIPT),
+    422: json_body("Well-formed, and every event in it was refused.", RECEIPT),
     **BODY_REFUSALS,
 }
 

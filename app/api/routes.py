@@ -16,12 +16,16 @@ from app.api.baselines import (
     get_baselines,
     post_baselines,
 )
+from app.api.compare import COMPARE_PARAMETERS, COMPARE_REPLIES, get_compare, post_compare
 from app.api.events import post_events
 from app.api.health import get_healthy, get_ready
 from app.api.landing import get_landing
+from app.api.lifecycle import LIFECYCLE_SCHEMA, post_lifecycle
+from app.api.outcomes import OUTCOME_REPLIES, OUTCOMES_BODY, post_outcomes
 from app.api.replies import EVENT_REPLIES, PIN_REPLIES, UNKNOWN_BASELINE, Reply, download, json_body, text
 from app.api.reply import error_reply
 from app.api.route import DirectApp, DirectRoute, Endpoint
+from app.api.samples import SAMPLE_REPLIES, SAMPLES_PARAMETERS, get_samples
 from app.api.scrape import get_metrics
 from app.api.series import get_series
 from app.decode.schema import events_request_body
@@ -60,8 +64,13 @@ WRONG_ADDRESS = {
 
 ROUTES = (
     _Route("POST", "/v1/events", post_events, "events", EVENT_REPLIES, {"requestBody": events_request_body()}),
+    _Route("POST", "/v1/outcomes", post_outcomes, "events", OUTCOME_REPLIES, {"requestBody": OUTCOMES_BODY}),
+    _Route("POST", "/v1/lifecycle", post_lifecycle, "lifecycle", EVENT_REPLIES, {"requestBody": LIFECYCLE_SCHEMA}),
     _Route("GET", "/metrics", get_metrics, "scrape", {200: text("A scrape.")}, {"parameters": [NAME_FILTER]}),
+    _Route("GET", "/v1/samples", get_samples, "series", SAMPLE_REPLIES, {"parameters": SAMPLES_PARAMETERS}),
     _Route("GET", "/v1/series", get_series, "series", {200: json_body("The series.")}),
+    _Route("GET", "/v1/compare", get_compare, "series", COMPARE_REPLIES, {"parameters": COMPARE_PARAMETERS}),
+    _Route("POST", "/v1/compare", post_compare, "series", COMPARE_REPLIES, {"parameters": COMPARE_PARAMETERS}),
     _Route("GET", "/v1/baselines", get_baselines, "baselines", {200: json_body("The baselines, but those that move.")}),
     _Route(
         "POST",

@@ -9,8 +9,10 @@ from app.api.body import BodyReader
 from app.baseline import Pinned
 from app.decode import Limits
 from app.evaluate import Evaluator
+from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.model import Clock, Timing
+from app.outcomes import OutcomeMemory
 from app.store import SeriesStore
 
 UPLOAD_SECONDS = 120.0
@@ -25,6 +27,8 @@ class Services:
     store: SeriesStore
     pinned: Pinned
     evaluator: Evaluator
+    lifecycle: Lifecycle
+    outcomes: OutcomeMemory
     metrics: Metrics
     timing: Timing
     limits: Limits

@@ -24,6 +24,34 @@ def summaries(services: Services) -> list[dict[str, object]]:
     return [entry for entry, _ in sorted(entries, key=lambda pair: pair[1], reverse=True)]
 
 
+def worst_slices(services: Services) -> list[dict[str, object]]:
+    """Of each model and kind the slice that matches worst: by its share of poor matches, or else of unusual vectors.
+
+    Of the last hours; slices with too few events for either are passed over.
+    """
+    worst: list[dict[str, object]] = []
+    for (model, kind), views in services.store.slices(services.clock.now()).items():
+        told = [view for view in views if view.poor_match_ratio is not None or view.ood_excess_ratio is not None]
+        if told:
+            view = max(told, key=lambda each: (_known(each.poor_match_ratio), _known(each.ood_excess_ratio)))
+            worst.append(
+                {
+                    "model": model,
+                    "kind": kind,
+                    "slice_label": view.label,
+                    "slice_value": view.value,
+                    "poor_match_ratio": view.poor_match_ratio,
+                    "top1_similarity_median": view.top1_median,
+                    "ood_excess_ratio": view.ood_excess_ratio,
+                }
+            )
+    return worst
+
+
+def _known(value: float | None) -> float:
+    return float("-inf") if value is None else value
+
+
 def summary(totals: Totals, view: SeriesView | None) -> dict[str, object]:
     """One series; null is what is not known, and what an evaluation finds comes with the first one."""
     entry: dict[str, object] = {
@@ -73,8 +101,7 @@ def highest_score(view: SeriesView | None) -> Score | None:
 
 def height(score: Score | None) -> float:
     """By what scores and their series are put in order: those without a limit come last."""
-    value = None if score is None else score.score
-    return float("-inf") if value is None else value
+    return _known(None if score is None else score.score)
 
 
 def _window(window: WindowView) -> dict[str, object]:

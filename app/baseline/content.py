@@ -15,7 +15,8 @@ from app.drift.same_input import KnownInputs
 from app.drift.sums import FrameSums, VectorSums
 from app.frame import Frame
 from app.model import Floats, SeriesKey
-from app.series import Block
+from app.series import Block, ResultKeys
+from app.sketch import DistinctKeys
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -44,6 +45,8 @@ class Content:
     """Share of the vectors that the most frequent inputs had."""
     label_shares: Mapping[tuple[str, str], float]
     """Share of the events that had each slice label."""
+    results: ResultKeys | None
+    """Documents that queries found; None where none told ids."""
 
     @property
     def nbytes(self) -> int:
@@ -51,7 +54,10 @@ class Content:
         steps = sum(each.values.nbytes + each.cumulative.nbytes for each in self.signals.values())
         blocks = sum(block.nbytes for block in self.blocks) + sum(sums.nbytes for sums in self.frame_sums)
         known = 0 if self.known is None else self.known.keys.nbytes + self.known.directions.nbytes
-        return steps + blocks + known + self.components.nbytes + (0 if self.frame is None else self.frame.nbytes)
+        results = 0 if self.results is None else self.results.distinct.nbytes
+        return (
+            steps + blocks + known + results + self.components.nbytes + (0 if self.frame is None else self.frame.nbytes)
+        )
 
 
 def content_id(key: SeriesKey, content: Content) -> str:
@@ -86,6 +92,10 @@ def pack(content: Content) -> Arrays:
     if content.known is not None:
         arrays["known.keys"] = content.known.keys
         arrays["known.directions"] = content.known.directions
+    if content.results is not None:
+        arrays["results.keys"] = content.results.distinct.keys
+        arrays["results.below"] = np.array(content.results.distinct.below, np.uint64)
+        arrays["results.mark"] = np.array(content.results.mark, np.uint64)
     return arrays
 
 
@@ -121,7 +131,15 @@ def unpack(arrays: Mapping[str, NDArray[np.generic]]) -> Content:
                 labels, np.asarray(arrays["labels.shares"], np.float64).tolist(), strict=True
             )
         },
+        results=_to_results(_within("results", arrays)),
     )
+
+
+def _to_results(arrays: Mapping[str, NDArray[np.generic]]) -> ResultKeys | None:
+    if not arrays:
+        return None
+    keys, below, mark = (np.asarray(arrays[name], np.uint64) for name in ("keys", "below", "mark"))
+    return ResultKeys(DistinctKeys.of(keys, int(below)), int(mark))
 
 
 def _frame_sums(sums: Sequence[FrameSums]) -> Arrays:

@@ -13,7 +13,7 @@ from app.baseline.content import content_id, pack, unpack
 from app.baseline.reference import Origin, PinnedBaseline, State
 from app.model import Kind, SeriesKey, SimilarityMetric
 
-FORMAT = 2
+FORMAT = 3
 
 
 class BaselineFileError(ValueError):

@@ -111,6 +111,7 @@ def _content(material: Material, most_anchors: int) -> Content:
         known=None if material.inputs is None else KnownInputs(material.inputs.keys, material.inputs.directions),
         top_inputs=_top_inputs(whole),
         label_shares=_label_shares(whole),
+        results=material.results,
     )
 
 

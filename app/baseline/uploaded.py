@@ -139,6 +139,7 @@ def content_of(
         known=known,
         top_inputs=dict(zip(frequent.tolist(), shares.tolist(), strict=True)),
         label_shares={},
+        results=None,
     )
 
 

@@ -67,6 +67,7 @@ def _about(group: str, parser: Parser, metavar: str, text: str, aliases: tuple[s
 _SERVICE = "Service"
 _SERIES = "Series and memory"
 _BASELINE = "Baseline and scores"
+_LIFECYCLE = "Lifecycle"
 _LIMITS = "Limits of a request"
 
 ALARM_STATISTICS = (
@@ -197,8 +198,8 @@ class Settings:
             _SERIES,
             ListOf(Name(), "label names, separated by commas"),
             "LABEL",
-            "Names in the labels of events that are slices of the traffic, such as locale or cohort. Other labels are "
-            "ignored and counted.",
+            "Names in the labels of events that are slices of the traffic, such as locale or cohort. Of each the first "
+            "31 values are told apart. Other labels are ignored and counted.",
         ),
     )
 
@@ -297,6 +298,16 @@ class Settings:
             OrNone(_COUNT),
             "N",
             "The dimension that every vector must have. None: for each series the majority of its first 100 vectors.",
+        ),
+    )
+
+    freshness_limit_seconds: float = field(
+        default=900.0,
+        metadata=_about(
+            _LIFECYCLE,
+            _DURATION,
+            "SECONDS",
+            "A document that was ingested is fresh if it is indexed within this time, as POST /v1/lifecycle tells.",
         ),
     )
 

@@ -28,6 +28,7 @@ from app.decode.fields import Refusals, Sent, ids, judged, side_by_side
 from app.decode.identity import series, spaces
 from app.decode.inputs import Inputs, hashed
 from app.decode.limits import Limits
+from app.decode.retrieved import retrieved
 from app.decode.scores import similarities
 from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, plain_rows, ragged
 from app.model import (
@@ -123,7 +124,8 @@ def _batch(
     failures = judged(sent, "error", lambda value: error_type(value, limits), None, refusals)
     vectors = _vectors(sent, limits, refusals, blank)
     scores, metric, rows = _scores(sent, limits, refusals, blank)
-    query, empty, failed = _outcomes(rows, sent.get("result_count"), failures, blank)
+    query, empty, failed = _told(rows, sent.get("result_count"), failures, blank)
+    told = retrieved(sent, limits, refusals)
     return EventBatch(
         keys=keys,
         spaces=spaces(sent, keys, key_index, limits, refusals),
@@ -145,6 +147,12 @@ def _batch(
         inputs=inputs,
         probe=probe,
         labels=labels,
+        ids=told.ids,
+        relevant=told.relevant,
+        query_ids=told.query_ids,
+        trace_ids=told.trace_ids,
+        outcomes=told.outcomes,
+        withdrawn=None,
         unknown_labels=unknown_labels,
     )
 
@@ -219,7 +227,7 @@ def _scores(
     return found, np.array(codes, dtype=np.int8), rows
 
 
-def _outcomes(
+def _told(
     rows: Sequence[Sequence[float] | None] | None,
     counts: Sequence[int | None] | None,
     failures: Sequence[str | None] | None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -17,10 +17,10 @@ import msgspec
 from app.decode.errors import Refused
 from app.decode.labels import clean_label
 from app.decode.limits import Limits
-from app.model import UNKNOWN_ERROR, Reason, SeriesKey, SimilarityMetric
+from app.model import UNKNOWN_ERROR, DocumentId, Outcome, Reason, SeriesKey, SimilarityMetric
 
 MAX_ID_BYTES = 256
-"""Of an event's id, and of an input's hash."""
+"""Of the id of an event, a query, a trace or a document, and of an input's hash."""
 MIN_SAMPLE_RATE = 1e-9
 """Below it, one event would stand for so many that sums of float64 could no longer count single ones."""
 
@@ -28,10 +28,24 @@ Embedding = str | bytes | list[float | None]
 """base64 of little-endian float32, the bytes themselves, or numbers (None where the sender wrote null)."""
 
 
+_DocumentText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_BYTES)]
+"""Characters, which the decoder counts for next to nothing; bytes are counted where some take several."""
+
+
 class ScoredDocument(msgspec.Struct, gc=False):
-    """An entry of `top_k`; its id is for a later step."""
+    """An entry of `top_k`."""
 
     score: float
+    id: _DocumentText | int | None = None
+
+
+class OutcomeFields(msgspec.Struct, gc=False):
+    """What came of the query: the fields of `Outcome`."""
+
+    success: bool | None = None
+    clicked: bool | None = None
+    no_answer: bool | None = None
+    escalated: bool | None = None
 
 
 class Event(msgspec.Struct, gc=False):
@@ -56,6 +70,11 @@ class Event(msgspec.Struct, gc=False):
     error: str | None = None
     latency_seconds: float | None = None
     labels: dict[str, str] | None = None
+    ids: list[_DocumentText | int] | None = None
+    relevant: list[_DocumentText | int] | dict[_DocumentText, float] | None = None
+    query_id: str | int | None = None
+    trace_id: str | None = None
+    outcome: OutcomeFields | None = None
 
 
 class Rule(NamedTuple):
@@ -66,6 +85,8 @@ class Rule(NamedTuple):
 
 
 _NAME = Rule(Reason.FIELD_TYPE, "must be a string")
+_ID = Rule(Reason.FIELD_TYPE, f"must be a string or an integer of at most {MAX_ID_BYTES} bytes")
+_DOCUMENTS = f"strings or integers, each of 1 to {MAX_ID_BYTES} bytes"
 
 RULES: Final[Mapping[str, Rule]] = {
     "model": _NAME,
@@ -75,18 +96,28 @@ RULES: Final[Mapping[str, Rule]] = {
     "space": _NAME,
     "timestamp": Rule(Reason.TIMESTAMP, "must be unix seconds (a number) or an RFC 3339 string"),
     "sample_rate": Rule(Reason.SAMPLE_RATE, f"must be a number above 0 (at least {MIN_SAMPLE_RATE:g}) and at most 1"),
-    "event_id": Rule(Reason.FIELD_TYPE, f"must be a string or an integer of at most {MAX_ID_BYTES} bytes"),
+    "event_id": _ID,
     "input_hash": Rule(Reason.FIELD_TYPE, f"must be a string of at most {MAX_ID_BYTES} bytes"),
     "probe": _NAME,
     "embedding": Rule(Reason.EMBEDDING, "must be a flat list of numbers, or base64 of little-endian float32"),
     "norm": Rule(Reason.NORM, "must be a finite number, not negative"),
     "scores": Rule(Reason.SCORES, "must be a list of finite numbers, best first"),
-    "top_k": Rule(Reason.SCORES, 'must be a list of objects {"id", "score"} with finite scores, best first'),
+    "top_k": Rule(
+        Reason.SCORES,
+        f'must be a list of objects {{"id", "score"}} with finite scores, best first, and ids: {_DOCUMENTS}',
+    ),
     "similarity_metric": Rule(Reason.SIMILARITY_METRIC, f"must be one of {', '.join(SimilarityMetric)}"),
     "result_count": Rule(Reason.FIELD_TYPE, "must be an integer, not negative"),
     "error": Rule(Reason.FIELD_TYPE, "must be a string: a short error type"),
     "latency_seconds": Rule(Reason.FIELD_TYPE, "must be a finite number of seconds, not negative"),
     "labels": Rule(Reason.FIELD_TYPE, "must be an object of strings"),
+    "ids": Rule(Reason.FIELD_TYPE, f"must be a list of document ids: {_DOCUMENTS}"),
+    "relevant": Rule(
+        Reason.FIELD_TYPE, f"must be a list of document ids, or an object of ids and finite grades; ids: {_DOCUMENTS}"
+    ),
+    "query_id": _ID,
+    "trace_id": Rule(Reason.FIELD_TYPE, f"must be a string of at most {MAX_ID_BYTES} bytes"),
+    "outcome": Rule(Reason.FIELD_TYPE, f"must be an object of {', '.join(Outcome._fields)}, each true or false"),
 }
 
 
@@ -203,14 +234,45 @@ def plain_ids(values: Sequence[Any]) -> Sequence[str] | None:
     return values if ascii_ and all(values) and max(map(len, values)) <= MAX_ID_BYTES else None
 
 
-def event_id(value: str | int) -> str | None:
+def event_id(value: str | int, field: str = "event_id") -> str | None:
     """The id as text; None for an empty one, or all events of a careless sender would be one. Raises `Refused`."""
     # A limit in bits first: Python refuses to print integers of more than 4,300 digits.
     if isinstance(value, int):
         if value.bit_length() > 3 * MAX_ID_BYTES:
-            raise refuse("event_id")
+            raise refuse(field)
         return str(value)
-    return _short("event_id", value)
+    return _short(field, value)
+
+
+def trace_id(value: str) -> str | None:
+    """The id as it was sent; None for an empty one. Raises `Refused`."""
+    return _short("trace_id", value)
+
+
+def documents(field: str, ids: Collection[DocumentId], limit: int) -> None:
+    """Raise `Refused` for more than `limit` ids, or one that is too long."""
+    if len(ids) > limit:
+        raise refuse(field, f"must be at most {limit} documents")
+    if set(map(type, ids)) == {int} and max(map(int.bit_length, ids)) <= MAX_ID_BYTES:  # type: ignore[arg-type]
+        return
+    for each in ids:
+        event_id(each, field)
+
+
+def grades(relevant: Sequence[DocumentId] | Mapping[str, float], limit: int) -> Mapping[DocumentId, float] | None:
+    """How much each document is relevant, 1 where that was not said; None where none is named. Raises `Refused`."""
+    documents("relevant", relevant, limit)
+    if isinstance(relevant, Mapping):
+        if not all(map(math.isfinite, relevant.values())):
+            raise refuse("relevant")
+        return dict(relevant.items()) or None
+    return dict.fromkeys(relevant, 1.0) or None
+
+
+def outcome(sent: OutcomeFields) -> Outcome | None:
+    """What came of the query; None where nothing was said of it."""
+    said = Outcome(*msgspec.structs.astuple(sent))
+    return None if said == Outcome() else said
 
 
 def input_hash(value: str) -> str | None:

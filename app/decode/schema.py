@@ -13,7 +13,8 @@ JsonSchema = dict[str, Any]
 
 _LIMITS = Limits()
 _LABEL: Final[JsonSchema] = {"type": "string", "maxLength": _LIMITS.label_bytes}
-_ID: Final[JsonSchema] = {"type": ["string", "integer"]}
+_ID: Final[JsonSchema] = {"type": ["string", "integer"], "maxLength": MAX_ID_BYTES}
+_DOCUMENT: Final[JsonSchema] = _ID | {"minLength": 1}
 
 EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     "model": _LABEL
@@ -71,7 +72,12 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
         "description": "Events with an id seen within the last 10 min, or the last 100,000 ids, are counted once.",
         "examples": ["0b5c2f9e"],
     },
-    "query_id": _ID | {"description": "Joins outcomes that are sent later.", "examples": ["q-1041"]},
+    "query_id": _ID
+    | {
+        "description": "Joins outcomes that are sent later: within an hour, to one of the last 100,000 queries. Only a "
+        "keyed hash of it is kept, and the id itself of the few queries that matched worst.",
+        "examples": ["q-1041"],
+    },
     "input_hash": {
         "type": "string",
         "maxLength": MAX_ID_BYTES,
@@ -120,26 +126,38 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
         "description": "Number of results; 0 is an empty result.",
         "examples": [10],
     },
-    "ids": {"type": "array", "items": _ID, "description": "Document ids beside scores.", "examples": [["doc-1", 7]]},
+    "ids": {
+        "type": "array",
+        "items": _DOCUMENT,
+        "maxItems": _LIMITS.top_k,
+        "description": "Ids of the documents found, best first, beside scores. 7 and `7` are one document.",
+        "examples": [["doc-1", 7]],
+    },
     "top_k": {
         "type": "array",
-        "items": {"type": "object", "required": ["score"], "properties": {"id": _ID, "score": {"type": "number"}}},
+        "items": {
+            "type": "object",
+            "required": ["score"],
+            "properties": {"id": _DOCUMENT, "score": {"type": "number"}},
+        },
         "maxItems": _LIMITS.top_k,
-        "description": "Ids and scores as objects, best first; scores goes before it.",
+        "description": "Ids and scores as objects, best first; scores and ids go before it. Its ids count if every "
+        "result has one.",
         "examples": [[{"id": "doc-1", "score": 0.83}]],
     },
     "relevant": {
         "oneOf": [
-            {"type": "array", "items": _ID},
-            {"type": "object", "additionalProperties": {"type": "number"}},
+            {"type": "array", "items": _DOCUMENT, "maxItems": _LIMITS.top_k},
+            {"type": "object", "additionalProperties": {"type": "number"}, "maxProperties": _LIMITS.top_k},
         ],
-        "description": "Ground truth: ids of relevant documents, or their grades.",
+        "description": "Ground truth: the ids of all relevant documents, or their grades; 0 is not relevant. The query "
+        "is judged if it tells what it found: ids, or that there is nothing.",
         "examples": [["doc-1"], {"doc-1": 3, "doc-9": 1}],
     },
     "outcome": {
         "type": "object",
         "properties": {name: {"type": "boolean"} for name in ("success", "clicked", "no_answer", "escalated")},
-        "description": "What came of the query.",
+        "description": "What came of the query, where that is known by now. Each of them counts once a query_id.",
         "examples": [{"clicked": True}],
     },
     "latency_seconds": {
@@ -155,6 +173,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     },
     "trace_id": {
         "type": "string",
+        "maxLength": MAX_ID_BYTES,
         "description": "Trace of the request, for exemplars and samples.",
         "examples": ["4bf92f3577b34da6a3ce929d0e0e4736"],
     },

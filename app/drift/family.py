@@ -63,6 +63,9 @@ ALARMS: Final[tuple[VectorStatistic, ...]] = (
 )
 """What `Calibration.read` gives, and `query_document`, for which both sides must be there."""
 
+OF_TWO_SIDES: Final = frozenset({"query_document"})
+"""Those that need queries and documents: a sample is one of them."""
+
 DIAGNOSTICS: Final[tuple[VectorStatistic, ...]] = (
     VectorStatistic("mmd", "embedding", "feature distance", "Maximum mean discrepancy by random Fourier features."),
     VectorStatistic("energy_distance", "embedding", "root of the vectors' unit", "Energy distance of reservoirs."),

@@ -13,16 +13,21 @@ from app.baseline import Pinned, PinnedBaseline
 from app.drift.calibration import Calibration
 from app.drift.sums import FrameSums, VectorSums
 from app.evaluate.against import Found, hold, suspects
+from app.evaluate.canary import canaries
 from app.evaluate.diagnostics import row_diagnostics, scalar_diagnostics
 from app.evaluate.documents import documents_of, hold_documents
 from app.evaluate.look import Look, look_at, readable
 from app.evaluate.peers import peers
+from app.evaluate.results import results_of
 from app.evaluate.rules import Rules
 from app.evaluate.trailing import TRAILING_DAYS, trailing
 from app.evaluate.views import BaselineView, Evaluation, SeriesView
 from app.model import SeriesKey, SimilarityMetric
 from app.series import Series
 from app.store import SeriesStore
+
+PEER_WINDOWS: Final = ("5m", "1h")
+"""Those that a peer is held against: a canary is not waited for a day."""
 
 LONG_WINDOWS: Final = ("1h", "24h")
 """Those that trailing baselines are held against."""
@@ -50,7 +55,8 @@ class Evaluator:
         live = self._store.series()
         self._store.reserve(self._pinned.nbytes_of_departed({series.key for series in live}))
         looks = dict(self._looks(live, now))
-        others = peers(looks.values()) if "peer" in self._rules.baselines else {}
+        rivals = peers(looks.values())
+        others = rivals if "peer" in self._rules.baselines else {}
         documents = documents_of(looks.values())
         views = {}
         for key, look in looks.items():
@@ -66,6 +72,7 @@ class Evaluator:
             series=views,
             measured=sum(measured for measured, _ in counts),
             measurable=sum(offered for _, offered in counts),
+            canaries=canaries(views, {key: look.series.key for key, look in rivals.items()}),
         )
         return self.latest
 
@@ -127,6 +134,10 @@ class Evaluator:
                 if any(name == view.name for _, name in found)
             },
             picture=picture,
+            results=results_of(look.series, look.baseline, now) if look.series.key.kind == "query" else None,
+            space=look.series.space,
+            similarity_metric=look.series.similarity_metric,
+            poor_match_limit=self._poor_match_limit(look.series, look.baseline),
         )
 
     def _held(
@@ -145,7 +156,7 @@ class Evaluator:
         return found
 
     def _with_documents(self, found: Found, window: str, look: Look, documents: Look) -> Found:
-        score = hold_documents(look, documents, window, found.window, self._rules)
+        score = hold_documents(look, documents, window, found.window, self._rules) if window in LONG_WINDOWS else None
         return found if score is None else replace(found, scores=(*found.scores, score))
 
     def _peer_limits(self, look: Look, peer: Look) -> dict[str, Calibration]:
@@ -153,6 +164,8 @@ class Evaluator:
         limits = {}
         same_space = look.series.space == peer.series.space and look.series.dimension == peer.series.dimension
         for window, calibration in (peer.calibrations or look.calibrations).items():
+            if window not in PEER_WINDOWS:
+                continue
             other = readable(peer, window, self._rules.min_window_events)
             # Each is measured in the frame of its own baseline: what compares is sums of vectors, within one space.
             other = replace(other, frame=FrameSums.none())

@@ -62,7 +62,7 @@ def _view(window: SeriesWindow) -> WindowView:
     pane = window.pane
     signals = {name: sketch.distribution() for name, sketch in pane.quantiles.items() if sketch.n}
     vectors = 0 if pane.vectors is None else pane.vectors.n
-    return WindowView(window.name, pane.events, vectors, signals, window.same_input)
+    return WindowView(window.name, pane.events, vectors, signals, window.same_input, pane.queries)
 
 
 def readable(look: Look, window: str, minimum: int) -> Window:

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.baseline import Progress, State
+from app.canary import Comparison
 from app.distribution import Distribution
 from app.drift.diagnosis import Suspect
 from app.drift.effects import Effects
 from app.drift.same_input import SameInput
-from app.model import Score, SeriesKey
+from app.model import Score, SeriesKey, SimilarityMetric
+from app.series import QueryCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class WindowView:
     signals: Mapping[str, Distribution]
     """Of each signal that it has."""
     same_input: SameInput
+    queries: QueryCounts = field(default_factory=QueryCounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,22 @@ class BaselineView:
     """The series that it is, where that is another one."""
     covered_seconds: float | None = None
     """How far back a trailing one reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsView:
+    """What queries asked for and found in the last hour, as sets; None where it is not known."""
+
+    distinct_queries: float | None = None
+    """Inputs."""
+    sampled_queries: int = 0
+    """What the rest is from."""
+    distinct_results: float | None = None
+    """Documents."""
+    top_documents_share: float | None = None
+    """Share of the results that the ten most frequent documents take."""
+    overlap: float | None = None
+    """Share of the distinct documents that the baseline saw too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +101,14 @@ class SeriesView:
     suspects: Mapping[str, tuple[Suspect, ...]] = field(default_factory=dict)
     """By baseline, the surest first; an empty tuple where a baseline was read and nothing is suspected."""
     picture: Picture | None = None
+    results: ResultsView | None = None
+    """None of a series of documents."""
+    space: str = ""
+    """The vector space of its vectors."""
+    similarity_metric: SimilarityMetric | None = None
+    """None before the first scores."""
+    poor_match_limit: float | None = None
+    """What a top-1 similarity is poor below; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +123,5 @@ class Evaluation:
     """Vectors measured in a frame, of live series since their frames began."""
     measurable: int = 0
     """Vectors that came meanwhile."""
+    canaries: Mapping[SeriesKey, Comparison] = field(default_factory=dict)
+    """Each version of queries that has a peer, against it."""

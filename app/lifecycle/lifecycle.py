@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.decode.document_keys import document_keys
 from app.lifecycle.deployments import Deployed, Deployments
 from app.lifecycle.documents import DocumentsView, Freshness
@@ -16,7 +19,7 @@ from app.lifecycle.places import IndexLabels, Places
 from app.lifecycle.reindexes import Reindexes, ReindexView
 from app.lifecycle.spans import Late, Spans
 from app.lifecycle.withdrawn import Withdrawn
-from app.model import OTHER, EventError, Reason, Receipt, SeriesKey
+from app.model import OTHER, EventBatch, EventError, Reason, Receipt, SeriesKey
 
 
 class LeftOut(StrEnum):
@@ -125,6 +128,19 @@ class Lifecycle:
     def withdrawn(self, model: str, keys: Iterable[int]) -> int:
         """How many of these documents (`document_keys` of their ids, with the same secret) are withdrawn."""
         return self._withdrawn.count(model, keys)
+
+    def withdrawn_results(self, batch: EventBatch) -> NDArray[np.int64] | None:
+        """How many of the documents that each event found are withdrawn ones, shape (n,).
+
+        None where no document is withdrawn or no event told what it found; else 0.7 us a document.
+        """
+        if not len(self._withdrawn) or batch.ids is None:
+            return None
+        models = [batch.keys[each].model for each in batch.key_index.tolist()]
+        found = zip(models, batch.ids, strict=True)
+        return np.array(
+            [self.withdrawn(model, document_keys(ids, self._key)) if ids else 0 for model, ids in found], np.int64
+        )
 
     def _take(self, event: LifecycleEvent, now: float) -> bool:
         """Whether the event was news. Raises `Refused` or `Late`, and then nothing of it was taken."""

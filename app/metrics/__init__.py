@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from app.lifecycle import Lifecycle
 from app.metrics.collector import Evaluations, ExporterCollector
 from app.metrics.exposition import Exposition, Rendered
 from app.metrics.own import OwnMetrics
 from app.metrics.runtime import register_runtime
 from app.model import Clock
+from app.outcomes import OutcomeMemory
 from app.store import SeriesStore
 
 
@@ -22,12 +24,30 @@ class Metrics:
     exposition: Exposition
 
 
-def build(store: SeriesStore, evaluations: Evaluations, clock: Clock, min_window_events: int) -> Metrics:
-    """Metrics of a store and its evaluator, on a registry of their own."""
+def build(
+    store: SeriesStore,
+    evaluations: Evaluations,
+    lifecycle: Lifecycle,
+    clock: Clock,
+    min_window_events: int,
+    *,
+    outcomes: OutcomeMemory,
+) -> Metrics:
+    """Metrics of a store, its evaluator, the lifecycle and outcomes as they were told, on a registry of their own."""
     own = OwnMetrics()
     # auto_describe: the client library's own collectors do not describe themselves, and name[] would not find them.
     registry = CollectorRegistry(auto_describe=True)
-    registry.register(ExporterCollector(store, evaluations, own, clock, min_window_events))
+    registry.register(
+        ExporterCollector(
+            store,
+            evaluations,
+            lifecycle=lifecycle,
+            outcomes=outcomes,
+            own=own,
+            clock=clock,
+            min_window_events=min_window_events,
+        )
+    )
     register_runtime(registry)
     return Metrics(own, Exposition(registry, own.observe_scrape))
 

@@ -16,8 +16,8 @@ from app.metrics.family import Reading, Source
 FULL_SIGNALS: Final = frozenset(statistic.signal for statistic in ALARMS)
 """Signals that alarm: all their statistics are exported."""
 
-BRIEF_STATISTICS: Final = ("wasserstein", "kl", "ks")
-"""Of the other signals: how far they moved, how much they tell, and how large the gap is."""
+BRIEF_STATISTICS: Final = ("wasserstein", "ks")
+"""Of the other signals: how far they moved, and how large the gap is."""
 
 
 def _drift_score(evaluated: Evaluated) -> Iterator[Reading]:

@@ -9,26 +9,49 @@ from app.drift.diagnosis import INCONSISTENT_LIMIT
 from app.drift.effects import Effects
 from app.drift.gates import GATES_BY_EFFECT
 from app.drift.same_input import CHANGED_COSINE, MINIMUM_MATCHES, SameInput
-from app.metrics.evaluated import IN_BUDGET, Evaluated, gauge, in_budget
+from app.metrics.evaluated import (
+    FULL_WINDOW,
+    IN_BUDGET,
+    Evaluated,
+    gauge,
+    in_budget,
+    not_of_minutes,
+    of_its_own,
+    of_the_hour,
+)
 from app.metrics.family import Reading, Source, Value
 
+Exported = Callable[[str, str], bool]
 
-def _size(name: str, text: str, read: Callable[[Effects], Value]) -> Source[Evaluated]:
-    """An effect of each window against each baseline."""
+_WHERE: Final[dict[Exported, str]] = {
+    in_budget: IN_BUDGET,
+    not_of_minutes: f"Not of 5m, where it is noise. {IN_BUDGET}",
+    of_the_hour: f"Window {FULL_WINDOW} only.",
+    of_its_own: f"Window {FULL_WINDOW}, and the pinned or uploaded baseline, only.",
+}
+
+
+def _size(name: str, text: str, read: Callable[[Effects], Value], exported: Exported = in_budget) -> Source[Evaluated]:
+    """An effect of windows against baselines, where it is exported."""
 
     def readings(evaluated: Evaluated) -> Iterator[Reading]:
-        return ((place, read(effects)) for place, effects in evaluated.view.effects.items() if in_budget(*place))
+        return ((place, read(effects)) for place, effects in evaluated.view.effects.items() if exported(*place))
 
-    return Source(gauge(name, f"{text} {IN_BUDGET}", "window", "baseline"), readings)
+    return Source(gauge(name, f"{text} {_WHERE[exported]}", "window", "baseline"), readings)
 
 
 def _same_input(name: str, text: str, read: Callable[[SameInput], Value]) -> Source[Evaluated]:
-    """What became of inputs that were seen before, in each window."""
+    """What became of inputs that were seen before, in the shorter windows."""
 
     def readings(evaluated: Evaluated) -> Iterator[Reading]:
-        return (((window.name,), read(window.same_input)) for window in evaluated.view.windows.values())
+        windows = [window for window in evaluated.view.windows.values() if window.name in SAME_INPUT_WINDOWS]
+        return (((window.name,), read(window.same_input)) for window in windows)
 
     return Source(gauge(f"same_input_{name}", text, "window"), readings)
+
+
+SAME_INPUT_WINDOWS: Final = ("5m", "1h")
+"""It needs few events: a day would only say later what an hour said."""
 
 
 def _gate(effect: str, size: str = "above") -> str:
@@ -45,6 +68,7 @@ EFFECTS: Final[tuple[Source[Evaluated], ...]] = (
         "Best estimate of the share of vectors in the window that are unlike anything in the baseline, 0 to 1, from "
         "their cosines to its anchors. Absent where too few vectors were measured in the frame.",
         lambda effects: effects.changed_share,
+        of_the_hour,
     ),
     _size(
         "changed_share_lower_bound",
@@ -58,6 +82,7 @@ EFFECTS: Final[tuple[Source[Evaluated], ...]] = (
         "after whitening, less what sampling alone adds: about 0, below it too, with no drift. "
         f"{_gate('mean_displacement')}",
         lambda effects: effects.mean_displacement,
+        not_of_minutes,
     ),
     _size(
         "variance_log_ratio",
@@ -76,12 +101,14 @@ EFFECTS: Final[tuple[Source[Evaluated], ...]] = (
         "Share of the vectors in the window with a cosine to the nearest anchor below the 5 % quantile of the pinned "
         "or uploaded baseline, less the share that the baseline has of such: about 0 with no drift, at most 1.",
         lambda effects: effects.ood_excess_ratio,
+        of_the_hour,
     ),
     _size(
         "centroid_cosine",
         "Cosine of the mean vectors of window and baseline, -1 to 1: 1 is the same direction. How close to 1 is "
         "healthy differs from model to model, so that no threshold carries over: alarm on embedding_drift_score.",
         lambda effects: effects.centroid_cosine,
+        of_its_own,
     ),
     _same_input(
         "matches",

@@ -36,17 +36,31 @@ def openmetrics(registry: Collector) -> bytes:
             f"# TYPE {metric.name} {metric.type}\n",
         )
         _add_samples(metric, lines)
+        _add_exemplars(metric, lines)
     lines.append("# EOF\n")
     return "".join(lines).encode()
 
 
 def _add_samples(metric: Metric, lines: list[str]) -> None:
-    """Add a line for each sample. They are names, labels and values; timestamps and exemplars no family here has."""
+    """Add a line for each sample. They are names, labels and values; timestamps no family here has."""
     for name, labels, value, *_ in metric.samples:
         if labels:
             lines.append(f"{name}{{{','.join(map(_pair, labels.items()))}}} {_number(value)}\n")
         else:
             lines.append(f"{name} {_number(value)}\n")
+
+
+def _add_exemplars(metric: Metric, lines: list[str]) -> None:
+    """End the lines of samples that have an exemplar with it; the lines of the metric are the last."""
+    if metric.type != "histogram":
+        return
+    first = len(lines) - len(metric.samples)
+    for position, sample in enumerate(metric.samples):
+        if sample.exemplar is not None:
+            labels = ",".join(map(_pair, sample.exemplar.labels.items()))
+            value, at = _number(sample.exemplar.value), sample.exemplar.timestamp
+            line = lines[first + position].removesuffix("\n")
+            lines[first + position] = f"{line} # {{{labels}}} {value} {at}\n"
 
 
 @lru_cache(maxsize=4096)

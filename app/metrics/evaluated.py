@@ -37,6 +37,21 @@ def in_budget(window: str, baseline: str) -> bool:
     return baseline in OWN_BASELINES or window == FULL_WINDOW
 
 
+def of_the_hour(window: str, _: str) -> bool:
+    """Whether it is of the window that people look at, against any baseline."""
+    return window == FULL_WINDOW
+
+
+def of_its_own(window: str, baseline: str) -> bool:
+    """Whether it is of the window that people look at, against the baseline that has the frame."""
+    return window == FULL_WINDOW and baseline in OWN_BASELINES
+
+
+def not_of_minutes(window: str, baseline: str) -> bool:
+    """As `in_budget`, but for five minutes, in which it is noise."""
+    return in_budget(window, baseline) and window != "5m"
+
+
 IN_BUDGET: Final = f"Against other baselines than pinned and uploaded: window {FULL_WINDOW} only."
 """The same in words."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.samples import Exemplar as OfMetric
 from prometheus_client.utils import floatToGoString
 
 from app.model import SeriesKey
+from app.series.traced import Exemplar
 from app.sketch import BucketCounts
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -18,7 +20,15 @@ Kind = Literal["counter", "gauge", "histogram"]
 SERIES_LABELS: Final = SeriesKey._fields
 """The labels of every family about a series."""
 
-Value = float | BucketCounts | None
+
+class TracedCounts(NamedTuple):
+    """The buckets of a histogram, and exemplars by the position of their bucket."""
+
+    counts: BucketCounts
+    exemplars: Mapping[int, Exemplar]
+
+
+Value = float | BucketCounts | TracedCounts | None
 """A histogram's value is its buckets. None, NaN and infinity make no sample: absent is better than wrong."""
 
 Reading = tuple[tuple[str, ...], Value]
@@ -51,13 +61,24 @@ class Family:
 
     def _histogram(self, readings: Iterable[Reading]) -> Metric:
         metric = HistogramMetricFamily(self.name, self.help, labels=self.labels)
-        for labels, counts in readings:
+        for labels, value in readings:
+            counts, exemplars = value if isinstance(value, TracedCounts) else (value, {})
             if isinstance(counts, BucketCounts):
                 bounds = [*map(floatToGoString, counts.bounds), "+Inf"]
                 # The client leaves out _sum and _count where a bound is negative, as OpenMetrics 1.0 demands:
                 # the sum of such a histogram may fall, and rate() would take that for a restart.
-                metric.add_metric(labels, list(zip(bounds, counts.cumulative.tolist(), strict=True)), counts.sum)
+                buckets = list(zip(bounds, counts.cumulative.tolist(), strict=True))
+                metric.add_metric(labels, _with_exemplars(buckets, exemplars) if exemplars else buckets, counts.sum)
         return metric
+
+
+def _with_exemplars(
+    buckets: Sequence[tuple[str, float]], exemplars: Mapping[int, Exemplar]
+) -> list[tuple[str, float] | tuple[str, float, OfMetric]]:
+    found: list[tuple[str, float] | tuple[str, float, OfMetric]] = [*buckets]
+    for position, each in exemplars.items():
+        found[position] = (*buckets[position], OfMetric({"trace_id": each.trace_id}, each.value, each.timestamp))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from app.lifecycle import DocumentsView, LifecycleView, ReindexView
-from app.metrics.family import Family, Kind, Reading, Source, Value, single
+from app.metrics.family import SERIES_LABELS, Family, Kind, Reading, Source, Value, single
 
 INDEX_LABELS: Final = ("model", "index")
 _FOLDED: Final = "Past 64 models or 64 indexes the label is __other__."
@@ -188,5 +188,18 @@ LIFECYCLE: Final[tuple[Source[LifecycleView], ...]] = (
             "reason",
         ),
         _left_out,
+    ),
+)
+
+ANNOUNCED: Final[tuple[Source[bool], ...]] = (
+    Source(
+        _family(
+            "version_announced",
+            "gauge",
+            "1 if POST /v1/lifecycle told of a deployment of these versions, however it went, else 0. Announcements "
+            "are forgotten at a restart.",
+            *SERIES_LABELS,
+        ),
+        single(int),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from app.metrics.family import SERIES_LABELS, Family, Kind, Reading, Source, Value, single
+from app.metrics.family import SERIES_LABELS, Family, Kind, Reading, Source, TracedCounts, Value, single
 from app.model import FOLDED, UNKNOWN_ERROR
 from app.series import Totals
 from app.signals import BUCKETED_SIGNALS
@@ -92,6 +92,15 @@ COUNTERS: Final[tuple[Source[Totals], ...]] = (
         ),
         single(lambda totals: totals.poor_match_limit),
     ),
+    Source(
+        _family(
+            "withdrawn_results_total",
+            "counter",
+            "Documents among the results that POST /v1/lifecycle had named as withdrawn. Absent until a query tells "
+            "the ids of its results.",
+        ),
+        single(lambda totals: totals.withdrawn_results),
+    ),
 )
 
 _UNSUMMED: Final = 'without _sum and _count, since similarities may be negative: the bucket le="+Inf" counts all'
@@ -107,7 +116,14 @@ _HISTOGRAM_HELP: Final = {
 
 
 def _buckets(signal: str) -> Callable[[Totals], Value]:
+    if signal == "top1_similarity":
+        return _traced_similarity
     return lambda totals: totals.buckets.get(signal)
+
+
+def _traced_similarity(totals: Totals) -> Value:
+    counts = totals.buckets.get("top1_similarity")
+    return counts if counts is None else TracedCounts(counts, totals.traced.exemplars)
 
 
 HISTOGRAMS: Final[tuple[Source[Totals], ...]] = tuple(

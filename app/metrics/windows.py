@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.metrics.evaluated import Evaluated, gauge
+from app.metrics.evaluated import FULL_WINDOW, Evaluated, gauge
 from app.metrics.family import Reading, Source
 from app.series import FRAME_SIGNALS
 from app.signals import SIGNALS
 
+DIAGNOSED: Final = ("similarity_mean", "margin", "pc1")
+"""Signals that nothing but diagnostics reads, and those of one window alone."""
+
 
 def _window_events(evaluated: Evaluated) -> Iterator[Reading]:
     for window in evaluated.view.windows.values():
-        for signal in SIGNALS:
-            distribution = window.signals.get(signal.name)
-            yield (window.name, signal.name), 0 if distribution is None else distribution.n
+        left_out = () if window.name == FULL_WINDOW else DIAGNOSED
+        for name in [signal.name for signal in SIGNALS if signal.name not in left_out]:
+            distribution = window.signals.get(name)
+            yield (window.name, name), 0 if distribution is None else distribution.n
         yield (window.name, "embedding"), window.vectors
-        for name in FRAME_SIGNALS:
-            if name in window.signals:
-                yield (window.name, name), window.signals[name].n
+        for name in [each for each in FRAME_SIGNALS if each not in left_out and each in window.signals]:
+            yield (window.name, name), window.signals[name].n
 
 
 def _quantiles(signal: str, *q: float) -> Callable[[Evaluated], Iterator[Reading]]:
@@ -41,7 +44,8 @@ WINDOWS: Final[tuple[Source[Evaluated], ...]] = (
             "window_events",
             "Events in the window that had the signal: what its scores and quantiles rest on. Below min_window_events "
             "there are none. embedding counts valid vectors; novelty and pc1 those of them that were measured in the "
-            "frame of the baseline, absent where there is no frame and in windows that keep no distribution of them.",
+            "frame of the baseline, absent where there is no frame and in windows that keep no distribution of them. "
+            f"{', '.join(DIAGNOSED)}: window {FULL_WINDOW} only.",
             "window",
             "signal",
         ),

@@ -1,9 +1,20 @@
 """What came of queries: told with their events or later, joined by the query's id, counted by series and band."""
 
+from app.model import Outcome
 from app.outcomes.events import OutcomeRequest, decode_outcomes
-from app.outcomes.memory import Joined, Outcome, OutcomeCounts, OutcomeMemory, OutcomeTotals, OutcomeValue, query_keys
+from app.outcomes.memory import (
+    MEMORY_SECONDS,
+    Joined,
+    OutcomeCounts,
+    OutcomeMemory,
+    OutcomeTotals,
+    OutcomeValue,
+    query_keys,
+)
+from app.outcomes.queries import take_queries
 
 __all__ = [
+    "MEMORY_SECONDS",
     "Joined",
     "Outcome",
     "OutcomeCounts",
@@ -13,4 +24,5 @@ __all__ = [
     "OutcomeValue",
     "decode_outcomes",
     "query_keys",
+    "take_queries",
 ]

@@ -15,8 +15,8 @@ from app.decode.errors import Malformed, Refused, UnsupportedMediaType
 from app.decode.event import MAX_ID_BYTES, Rule, event_id, timestamp_seconds
 from app.decode.json_document import check_nesting, parse
 from app.decode.limits import Limits
-from app.model import EventError, Reason
-from app.outcomes.memory import Outcome, query_keys
+from app.model import EventError, Outcome, Reason
+from app.outcomes.memory import query_keys
 
 MEDIA_TYPE: Final = "application/json"
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import product
+from itertools import groupby, product
 from threading import Lock
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.model import SeriesKey
+from app.model import Outcome, SeriesKey
 
 MAX_IDS: Final = 100_000
 MEMORY_SECONDS: Final = 3600.0
 
+STAGED_QUERIES: Final = 256
+"""Of single events; until then the ids stand in memory as they were sent."""
+
 Band = Literal["normal", "poor"]
-
-
-class Outcome(NamedTuple):
-    """What came of a query, as its sender saw it; None where nothing was said."""
-
-    success: bool | None = None
-    clicked: bool | None = None
-    no_answer: bool | None = None
-    escalated: bool | None = None
 
 
 class Joined(StrEnum):
@@ -48,6 +43,18 @@ class OutcomeValue(NamedTuple):
     """One of the fields of `Outcome`."""
     value: bool
     band: Band
+
+
+class StagedQueries(NamedTuple):
+    """Queries of one series as they came."""
+
+    query_ids: Sequence[str | None]
+    """As they were sent."""
+    secret: bytes
+    """What they are to be hashed with."""
+    key: SeriesKey
+    poor: NDArray[np.bool_]
+    now: float
 
 
 OutcomeCounts = Mapping[OutcomeValue, int]
@@ -99,6 +106,8 @@ class OutcomeMemory:
         self._seconds = seconds
         self._capacity = capacity
         self._lock = Lock()
+        self._staged: list[StagedQueries] = []
+        self._staged_queries = 0
         self._states: dict[int, int] = {}
         self._order: deque[int] = deque()
         """The keys of `_states`, the oldest first."""
@@ -112,27 +121,31 @@ class OutcomeMemory:
         self._duplicates = 0
 
     def __len__(self) -> int:
-        return len(self._states)
+        with self._lock:
+            self._catch_up()
+            return len(self._states)
 
     def remember(self, ids: NDArray[np.uint64], key: SeriesKey, poor: NDArray[np.bool_], now: float) -> None:
         """Keep queries of one series, shapes (n,): their `query_keys`, 0 where they have none, and their band."""
         with self._lock:
-            self._forget(now)  # before, or a query that comes again after an hour would go with its own past
-            normal = self._number(key) * 2 * _POOR
-            states, fresh, present = self._states, [], ids != 0
-            for identifier, is_poor in zip(ids[present].tolist(), poor[present].tolist(), strict=True):
-                if identifier not in states:
-                    states[identifier] = normal + _POOR if is_poor else normal
-                    fresh.append(identifier)
-                elif is_poor:
-                    states[identifier] |= _POOR
-            self._order.extend(fresh)
-            self._note(len(fresh), now)
-            self._forget(now)
+            self._catch_up()
+            self._remember(ids, key, poor, now)
+
+    def stage(self, queries: StagedQueries) -> None:
+        """Keep queries of one series by their ids as they were sent; hashed some hundred at a time, or when asked for.
+
+        One at a time would cost ten times as much: a hash, and some reads of memory that nothing else needs.
+        """
+        with self._lock:
+            self._staged.append(queries)
+            self._staged_queries += len(queries.query_ids)
+            if self._staged_queries >= STAGED_QUERIES:
+                self._catch_up()
 
     def join(self, ids: Iterable[int], outcomes: Sequence[Outcome], now: float) -> list[Joined]:
         """Count outcomes by the `query_keys` of their queries, and say what became of each."""
         with self._lock:
+            self._catch_up()
             self._forget(now)
             return [self._join(identifier, outcome) for identifier, outcome in zip(ids, outcomes, strict=True)]
 
@@ -144,10 +157,14 @@ class OutcomeMemory:
                     if value is not None:
                         self._add(key, OutcomeValue(name, value, "poor" if is_poor else "normal"))
 
-    def retain(self, keys: Collection[SeriesKey]) -> None:
-        """Drop the counts of all other series, which are no more: their queries are forgotten."""
+    def retain(self, is_live: Callable[[SeriesKey], bool]) -> None:
+        """Drop the counts of all other series, which are no more: their queries are forgotten.
+
+        It is asked under the lock: a series that has just come is live before its first query is remembered.
+        """
         with self._lock:
-            for key in [key for key in self._numbers.keys() | self._counts.keys() if key not in keys]:
+            self._catch_up()
+            for key in [key for key in self._numbers.keys() | self._counts.keys() if not is_live(key)]:
                 self._counts.pop(key, None)
                 number = self._numbers.pop(key, None)
                 if number is not None:
@@ -158,6 +175,28 @@ class OutcomeMemory:
         with self._lock:
             series = {key: _complete(counts) for key, counts in self._counts.items()}
             return OutcomeTotals(series, self._unmatched, self._duplicates)
+
+    def _catch_up(self) -> None:
+        staged, self._staged, self._staged_queries = self._staged, [], 0
+        for (key, secret), group in groupby(staged, key=lambda each: (each.key, each.secret)):
+            parts = list(group)
+            ids = query_keys([query_id for part in parts for query_id in part.query_ids], secret)
+            self._remember(ids, key, np.concatenate([part.poor for part in parts]), parts[-1].now)
+
+    def _remember(self, ids: NDArray[np.uint64], key: SeriesKey, poor: NDArray[np.bool_], now: float) -> None:
+        self._forget(now)  # before, or a query that comes again after an hour would go with its own past
+        normal = self._number(key) * 2 * _POOR
+        states, fresh = self._states, []
+        for identifier, is_poor in zip(ids.tolist(), poor.tolist(), strict=True):
+            if identifier not in states:
+                if identifier:
+                    states[identifier] = normal + _POOR if is_poor else normal
+                    fresh.append(identifier)
+            elif is_poor:
+                states[identifier] |= _POOR
+        self._order.extend(fresh)
+        self._note(len(fresh), now)
+        self._forget(now)
 
     def _number(self, key: SeriesKey) -> int:
         if key not in self._numbers:
@@ -223,7 +262,7 @@ def query_keys(query_ids: Sequence[str | None], secret: bytes) -> NDArray[np.uin
     >>> bool(keys[0] == keys[2] != 0), keys[1], keys[3]
     (True, np.uint64(0), np.uint64(0))
     """
-    start = blake2b(digest_size=8, key=secret, person=b"query_id").copy
+    start = _started(secret).copy
     keys = []
     for query_id in query_ids:
         if query_id:
@@ -233,3 +272,8 @@ def query_keys(query_ids: Sequence[str | None], secret: bytes) -> NDArray[np.uin
         else:
             keys.append(0)
     return np.array(keys, np.uint64)
+
+
+@lru_cache(maxsize=8)
+def _started(secret: bytes) -> blake2b:
+    return blake2b(digest_size=8, key=secret, person=b"query_id")

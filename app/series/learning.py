@@ -14,7 +14,8 @@ from app.drift.sums import FrameSums, VectorSums
 from app.drift.window import Window
 from app.model import Floats, Timing
 from app.series.pane import LASTING_SIGNALS, Pane
-from app.sketch import FrequentInputs, Reservoir, VectorSample
+from app.series.retrieval import ResultKeys
+from app.sketch import DistinctKeys, FrequentInputs, Reservoir, VectorSample
 
 SAMPLE_ROWS: Final = 2048
 """Vectors kept of a baseline while it is learned: its frame is fitted from them."""
@@ -143,6 +144,7 @@ class Material:
     """Time blocks, oldest first."""
     sample: VectorSample | None
     inputs: Inputs | None = None
+    results: ResultKeys | None = None
 
     @property
     def events(self) -> int:
@@ -178,6 +180,7 @@ class Learning:
         self.whole = Pane()
         self.sample: Reservoir | None = None
         self.inputs: FrequentInputs | None = None
+        self.results: ResultKeys | None = None
         self._rng = rng
         self._pane_seconds = timing.rungs[0].pane_seconds
         # Counted in whole panes, so that no rounding of a start moves a pane into the block before.
@@ -217,6 +220,12 @@ class Learning:
             self.inputs = FrequentInputs(dimension=vectors.shape[1])
         self.inputs.update(keys, vectors, probes)
 
+    def add_results(self, keys: NDArray[np.uint64], mark: int) -> None:
+        """Add documents that were found, by hashes of their ids made with the secret of this mark."""
+        if self.results is None:
+            self.results = ResultKeys(DistinctKeys(), mark)
+        self.results.distinct.update(keys)
+
     def forget_vectors(self) -> None:
         """Let go of what was kept of vectors: most turned out to be of another length."""
         self.sample = None
@@ -240,6 +249,7 @@ class Learning:
             blocks=tuple(self.blocks),
             sample=None if self.sample is None or not with_sample else self.sample.sample(),
             inputs=inputs,
+            results=None if self.results is None else self.results.copy(),
         )
 
     @property
@@ -248,6 +258,7 @@ class Learning:
         return {
             "vector sample": 0 if self.sample is None else self.sample.nbytes,
             "frequent inputs": 0 if self.inputs is None else self.inputs.nbytes,
+            "found documents": 0 if self.results is None else self.results.distinct.nbytes,
             "time blocks": sum(block.nbytes for block in self.blocks),
         }
 

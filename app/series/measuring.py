@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.drift.same_input import KnownInputs
 from app.frame import Frame, Measured
 from app.model import Floats
+from app.series.slices import Labels
 
 ROWS_PER_SECOND: Final = 200.0
 """Vectors measured at most, evenly among those that came: 2,000 of them say as much of a share as all 20,000 would, and
@@ -39,6 +40,8 @@ class MeasuredRows(NamedTuple):
     """Of the pane in the first rung."""
     vectors: NDArray[np.float32]
     measured: Measured
+    labels: Labels | None
+    """The slice labels of each; None where none has any."""
 
 
 class Measuring:
@@ -53,10 +56,14 @@ class Measuring:
         self._since = now
         self._staged: list[NDArray[np.float32]] = []
         self._positions: list[Floats] = []
+        self._labels: list[Labels | None] = []
         self._rows = 0
 
-    def offer(self, vectors: NDArray[np.float32], positions: Floats, now: float) -> bool:
-        """Stage some of the vectors, shape (n, d), with the pane of each; say whether there are enough to measure."""
+    def offer(self, vectors: NDArray[np.float32], positions: Floats, now: float, labels: Labels | None = None) -> bool:
+        """Stage some of the vectors, shape (n, d), with the pane of each; say whether there are enough to measure.
+
+        `labels` are the slice labels of each; None where none has any.
+        """
         passed = max(0.0, now - self._since)
         self._since = now
         self._allowed = min(self._allowed + passed * ROWS_PER_SECOND, ROWS_PER_SECOND * BURST_SECONDS)
@@ -70,6 +77,7 @@ class Measuring:
             chosen = slice(None) if allowed == n else np.arange(allowed) * n // allowed
             self._staged.append(vectors[chosen])
             self._positions.append(positions[chosen])
+            self._labels.append(None if labels is None else [labels[row] for row in np.arange(n)[chosen].tolist()])
             self._rows += allowed
         return self._rows >= STAGED_ROWS
 
@@ -78,13 +86,23 @@ class Measuring:
         if not self._rows:
             return
         vectors, positions = np.concatenate(self._staged), np.concatenate(self._positions)
-        self._staged, self._positions, self._rows = [], [], 0
+        labels = _joined(self._labels, self._staged)
+        self._staged, self._positions, self._labels, self._rows = [], [], [], 0
         measured = self.frame.measure(vectors)
         for position in np.unique(positions):
             members = np.flatnonzero(positions == position)
-            yield MeasuredRows(int(position), vectors[members], measured.take(members))
+            theirs = None if labels is None else [labels[row] for row in members.tolist()]
+            yield MeasuredRows(int(position), vectors[members], measured.take(members), theirs)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the staged rows."""
         return sum(rows.nbytes for rows in self._staged)
+
+
+def _joined(parts: list[Labels | None], staged: list[NDArray[np.float32]]) -> Labels | None:
+    """The labels of all staged rows; None where none has any."""
+    if all(part is None for part in parts):
+        return None
+    each = ([None] * len(rows) if part is None else part for part, rows in zip(parts, staged, strict=True))
+    return [labels for part in each for labels in part]

@@ -24,6 +24,19 @@ LASTING_SIGNALS: Final = frozenset({"norm", "top1_similarity"})
 """What months of panes keep sketches of: trailing baselines have limits for these alone."""
 
 
+class QueryCounts(NamedTuple):
+    """Events that tell of a retrieval."""
+
+    queries: int = 0
+    failed: int = 0
+    empty: int = 0
+    """Those that succeeded and found nothing."""
+
+    def plus(self, other: QueryCounts) -> QueryCounts:
+        """Both together."""
+        return QueryCounts(self.queries + other.queries, self.failed + other.failed, self.empty + other.empty)
+
+
 class Rows(NamedTuple):
     """Events of one pane, as columns."""
 
@@ -41,6 +54,7 @@ class Rows(NamedTuple):
     """Of the vectors whose input the baseline knows."""
     labels: Sequence[Mapping[str, str]] = ()
     """The slice labels of the events that have any."""
+    queries: QueryCounts = QueryCounts()
 
 
 class Pane:
@@ -49,11 +63,12 @@ class Pane:
     A part stands only where something was seen: a series without scores pays for no sketch of them.
     """
 
-    __slots__ = ("events", "frame", "inputs", "invalid", "labels", "quantiles", "same_input", "vectors")
+    __slots__ = ("events", "frame", "inputs", "invalid", "labels", "quantiles", "queries", "same_input", "vectors")
 
     def __init__(self) -> None:
         self.events = 0
         self.invalid = 0
+        self.queries = QueryCounts()
         self.quantiles: dict[str, QuantileSketch] = {}
         self.vectors: VectorSums | None = None
         self.frame: FrameSums | None = None
@@ -65,6 +80,7 @@ class Pane:
         """Add events."""
         self.events += rows.events
         self.invalid += rows.invalid
+        self.queries = self.queries.plus(rows.queries)
         for name, values in rows.signals.items():
             if values.size:
                 self._sketch(name).update(values)
@@ -91,6 +107,7 @@ class Pane:
         """Add all that `other` holds; `other` is left as it is."""
         self.events += other.events
         self.invalid += other.invalid
+        self.queries = self.queries.plus(other.queries)
         for name, sketch in other.quantiles.items():
             self._sketch(name).merge(sketch)
         if other.vectors is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.drift.same_input import KnownInputs, SameInputCounts, count_changed
 from app.model import EventBatch, Floats
-from app.series.pane import Rows
+from app.series.pane import QueryCounts, Rows
 from app.signals import SIGNALS
 from app.sketch import RecentInputs, content_keys
 
@@ -75,6 +75,9 @@ def rows_of_panes(batch: EventBatch, vectors: Vectors, positions: Floats, memory
                 labels=[each for each, mine_too in zip(batch.labels, members, strict=True) if each and mine_too]
                 if batch.labels is not None
                 else [],
+                queries=QueryCounts(
+                    *(int(np.count_nonzero(each[members])) for each in (batch.query, batch.failed, batch.empty))
+                ),
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from threading import Lock
 
 import numpy as np
@@ -20,17 +21,23 @@ from app.series.measuring import Measuring, Yardstick
 from app.series.metric import Metric
 from app.series.pane import Pane, Rows
 from app.series.recent_sample import RecentSample
+from app.series.retrieval import WINDOW, Retrieval, RetrievalWindow
 from app.series.rows import NO_KEYS, Memory, Vectors, rows_of_panes
+from app.series.slices import UNUSUAL, Slices
 from app.series.totals import Totals
 from app.series.trailing import Past, TrailingSpans
 from app.series.window import Window
 from app.sketch import RecentInputs, VectorSample
+from app.triage import LowMatch
 
 STAGED_EVENTS = 128
 """Folding costs little more for 128 events than for one; more would only hold vectors longer."""
 
 STAGED_NUMBERS = STAGED_EVENTS * 768
 """Staged numbers of vectors at most: 0.4 MB, whatever the length of the vectors that a sender tries."""
+
+STAGED_IDS = 4096
+"""Staged ids of documents at most, found or relevant: 1.5 MB of the longest, and the usual 128 events of ten."""
 
 WINDOW_SAMPLE_ROWS = {"1h": 128, "24h": 256}
 """Vectors kept of windows: for the picture and the statistics that need rows, and for the frame of a pinned window."""
@@ -40,8 +47,17 @@ class Series:
     """Panes, totals, vector samples and the baseline that is being learned, of one key. Safe from any thread."""
 
     def __init__(
-        self, key: SeriesKey, now: float, timing: Timing, rng: np.random.Generator, dimension: int | None = None
+        self,
+        key: SeriesKey,
+        now: float,
+        timing: Timing,
+        rng: np.random.Generator,
+        dimension: int | None = None,
+        *,
+        slices: Slices | None = None,
+        secret: bytes | None = None,
     ) -> None:
+        """`secret` is what ids of documents are hashed with, at most 64 bytes; a random one unless given."""
         self.key = key
         self._timing = timing
         self._rng = rng
@@ -51,13 +67,16 @@ class Series:
         self._staged: list[EventBatch] = []
         self._staged_events = 0
         self._staged_numbers = 0
+        self._staged_ids = 0
         self._totals = Totals(key, first_seen=now)
+        self._slices = Slices(timing.windows["1h"]) if slices is None else slices
         self._dimension = Dimension(dimension, self._forget_vectors)
         self._metric = Metric()
         self._ladder = Ladder(timing, self._learn_pane)
         self._recent = {
             name: RecentSample(timing.windows[name], rows, rng) for name, rows in WINDOW_SAMPLE_ROWS.items()
         }
+        self._retrieval = Retrieval(timing, secrets.token_bytes(32) if secret is None else secret, rng)
         self._space = key.default_space
         self._yardstick: Yardstick | None = None
         self._measuring: Measuring | None = None
@@ -81,7 +100,12 @@ class Series:
                 self._staged.append(batch)
                 self._staged_events += len(batch)
                 self._staged_numbers += batch.vectors.values.size
-                if self._staged_events >= STAGED_EVENTS or self._staged_numbers >= STAGED_NUMBERS:
+                self._staged_ids += _ids_of(batch)
+                if (
+                    self._staged_events >= STAGED_EVENTS
+                    or self._staged_numbers >= STAGED_NUMBERS
+                    or self._staged_ids >= STAGED_IDS
+                ):
                     self._fold(now)
             return refused
 
@@ -100,6 +124,11 @@ class Series:
     def space(self) -> str:
         """The vector space of its vectors."""
         return self._space
+
+    @property
+    def poor_match_limit(self) -> float | None:
+        """What a match is poor below; None while that is not known."""
+        return self._totals.poor_match_limit
 
     @property
     def first_seen(self) -> float:
@@ -143,6 +172,18 @@ class Series:
             recent = self._recent.get(window)
             return None if recent is None else recent.sample(now)
 
+    def retrieval(self, now: float) -> RetrievalWindow:
+        """The last hour's queries and results; the caller's own."""
+        with self._lock:
+            self._fold(now)
+            return self._retrieval.window(now)
+
+    def lowest_matches(self, now: float) -> list[LowMatch]:
+        """The queries with the lowest similarities of the last five to ten minutes, the lowest first."""
+        with self._lock:
+            self._fold(now)
+            return self._retrieval.lowest(now)
+
     def window_material(self, window: str, now: float) -> Material:
         """The window as what a baseline is made of; its blocks are the panes of its rung of the ladder."""
         with self._lock:
@@ -156,6 +197,7 @@ class Series:
                 block_seconds=self._timing.rungs[level].pane_seconds,
                 blocks=tuple(Block.of(start, pane) for start, pane in self._ladder.panes(level)),
                 sample=None if recent is None else recent.sample(now),
+                results=self._retrieval.window(now).results if window == WINDOW else None,
             )
 
     def measure_with(self, yardstick: Yardstick, now: float) -> None:
@@ -222,6 +264,7 @@ class Series:
                 "quantile sketches of panes": sum(pane.sketch_nbytes for pane in panes),
                 "vector sums of panes": sum(pane.vector_nbytes for pane in panes),
                 "vector samples of windows": sum(recent.nbytes for recent in self._recent.values()),
+                "sketches of ids": self._retrieval.nbytes,
                 "recent inputs": 0 if self._recent_inputs is None else self._recent_inputs.nbytes,
                 "staged for the frame": 0 if self._measuring is None else self._measuring.nbytes,
                 "baseline being learned": 0 if learning is None else sum(learning.nbytes.values()),
@@ -249,6 +292,7 @@ class Series:
         self._staged.clear()
         self._staged_events = 0
         self._staged_numbers = 0
+        self._staged_ids = 0
         self._ladder.advance(now)
         if batch.probe is not None and batch.probe.any():
             self._fold_probes(batch.take(np.flatnonzero(batch.probe)), now)
@@ -272,6 +316,8 @@ class Series:
     def _fold_traffic(self, batch: EventBatch, now: float) -> None:
         batch, vectors = self._dimension.valid_vectors(batch)
         self._totals.add(batch, vectors=len(vectors.matrix))
+        self._slices.add(batch, self._totals.poor_match_limit, now)
+        self._keep_results(batch, now)
         positions = self._ladder.positions(batch.timestamp)
         for position, rows in rows_of_panes(batch, vectors, positions, self._memory(vectors, now)):
             self._ladder.pane(position, now).update(rows)
@@ -290,12 +336,16 @@ class Series:
             if vectors.inputs is not None:
                 self._learning.add_inputs(vectors.inputs, vectors.matrix)
         measuring = self._measuring
-        if (
-            measuring is not None
-            and measuring.frame.dimension == vectors.matrix.shape[1]
-            and measuring.offer(vectors.matrix, positions[vectors.events], now)
-        ):
-            self._measure(now)
+        if measuring is not None and measuring.frame.dimension == vectors.matrix.shape[1]:
+            labels = None if batch.labels is None else [batch.labels[event] for event in vectors.events]
+            if measuring.offer(vectors.matrix, positions[vectors.events], now, labels):
+                self._measure(now)
+
+    def _keep_results(self, batch: EventBatch, now: float) -> None:
+        if self.key.kind == "query":
+            results = self._retrieval.add(batch, now)
+            if results.size and self._learning is not None:
+                self._learning.add_results(results, self._retrieval.mark)
 
     def _measure(self, now: float) -> None:
         """Add what the staged vectors measure to the panes they came in."""
@@ -303,6 +353,9 @@ class Series:
             for each in self._measuring.take():
                 pane = self._ladder.pane(each.position, now)
                 pane.add_measured(self._measuring.frame, each.vectors, each.measured)
+                if each.labels is not None:
+                    limit = self._measuring.frame.novelty_quantiles[UNUSUAL]
+                    self._slices.add_measured(each.labels, each.measured.novelty < limit, now)
 
     def _memory(self, vectors: Vectors, now: float) -> Memory:
         """What the inputs of a batch are looked up in."""
@@ -322,3 +375,9 @@ class Series:
     def _learn_pane(self, position: int, pane: Pane) -> None:
         if self._learning is not None:
             self._learning.add_pane(position, pane)
+
+
+def _ids_of(batch: EventBatch) -> int:
+    """Ids of documents in a batch."""
+    found = 0 if batch.ids is None else sum(map(len, filter(None, batch.ids)))
+    return found + (0 if batch.relevant is None else sum(map(len, filter(None, batch.relevant))))

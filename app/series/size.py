@@ -27,6 +27,9 @@ RECENT_INPUTS: Final = 128
 FIXED_NBYTES: Final = 400_000
 """Totals, staged scores, and of a baseline the distributions, limits and components."""
 
+RETRIEVAL_NBYTES: Final = 190_000
+"""Sketches of ids with those of the baseline, and the lowest matches."""
+
 
 def full_series_nbytes(timing: Timing, dimension: int) -> int:
     """What a series and its final baseline take at most, once all panes, blocks and samples are full."""
@@ -38,4 +41,13 @@ def full_series_nbytes(timing: Timing, dimension: int) -> int:
     blocks = (KEPT_BLOCKS + KEPT_BLOCKS // 8) * ((4 + 4) * dimension + BLOCK_NBYTES)
     rows = 2 * sum(WINDOW_SAMPLE_ROWS.values()) + KNOWN_INPUTS
     staged = 4 * STAGED_NUMBERS + 4 * (STAGED_ROWS + RECENT_INPUTS) * dimension
-    return FIXED_NBYTES + sketches + sums + frame + blocks + rows * (ROW_NBYTES + 2 * dimension) + staged
+    return (
+        FIXED_NBYTES
+        + RETRIEVAL_NBYTES
+        + sketches
+        + sums
+        + frame
+        + blocks
+        + rows * (ROW_NBYTES + 2 * dimension)
+        + staged
+    )

@@ -16,7 +16,10 @@ from app.model import (
     SimilarityMetric,
     VectorFault,
 )
-from app.signals import BUCKETED_SIGNALS
+from app.relevance import RelevanceSums
+from app.series.labelled import judge_labelled
+from app.series.traced import Traced
+from app.signals import BUCKETED_SIGNALS, SIMILARITY_BOUNDS, poor_match, top1_similarity
 from app.sketch import BucketCounts
 
 
@@ -40,6 +43,12 @@ class Totals:
         self.dimension: int | None = None
         self.similarity_metric: SimilarityMetric | None = None
         self.buckets: dict[str, BucketCounts] = {}
+        self.relevance: RelevanceSums | None = None
+        """None until the first labelled query."""
+        self.withdrawn_results: int | None = None
+        """Withdrawn documents that were found all the same; None until a query told what it found."""
+        self.traced = Traced(SIMILARITY_BOUNDS)
+        """Of the top-1 similarities."""
 
     def add(self, batch: EventBatch, vectors: int) -> None:
         """Count the events of a batch, of which `vectors` carried a valid vector."""
@@ -51,6 +60,7 @@ class Totals:
             for code, count in enumerate(np.bincount(batch.fault, minlength=len(VECTOR_FAULTS) + 1)[1:]):
                 self.invalid_vectors[VECTOR_FAULTS[code]] += int(count)
         self._add_queries(batch)
+        self._add_results(batch)
         for signal in BUCKETED_SIGNALS:
             values = signal.extract(batch)
             finite = values[np.isfinite(values)]
@@ -77,10 +87,20 @@ class Totals:
                 known = error in self.failed_queries or len(self.failed_queries) < MAX_ERROR_TYPES - 1
                 self.failed_queries[error if known else UNKNOWN_ERROR] += 1
         if self.poor_match_limit is not None:
-            scored = batch.scores.lengths > 0
-            top1 = batch.scores.values[batch.scores.offsets[:-1][scored]]
-            poor = int(np.count_nonzero((top1 < self.poor_match_limit) & ~batch.failed[scored]))
-            self.poor_match_queries = (self.poor_match_queries or 0) + poor + empty
+            poor = int(np.count_nonzero(poor_match(batch, self.poor_match_limit)))
+            self.poor_match_queries = (self.poor_match_queries or 0) + poor
+
+    def _add_results(self, batch: EventBatch) -> None:
+        if batch.ids is not None:
+            found = 0 if batch.withdrawn is None else int(batch.withdrawn.sum())
+            self.withdrawn_results = (self.withdrawn_results or 0) + found
+        judged = judge_labelled(batch)
+        if judged is not None:
+            if self.relevance is None:
+                self.relevance = RelevanceSums()
+            self.relevance.add(judged)
+        if batch.trace_ids is not None:
+            self.traced.update(top1_similarity(batch), batch.timestamp, batch.trace_ids)
 
     def set_poor_match_limit(self, limit: float | None) -> None:
         """Judge matches from now on by this limit; without one, stop saying how many are poor."""

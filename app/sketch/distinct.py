@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,28 @@ class DistinctKeys:
         """Ascending, distinct, all below `_below`."""
         self._below = _ALL
         """Every key seen below it is kept: the smallest that was not."""
+
+    @classmethod
+    def of(cls, keys: NDArray[np.uint64], below: int, k: int = K) -> Self:
+        """The sketch of a stream whose distinct keys smaller than `below` are these, ascending and at most k.
+
+        Raises ValueError where they are not.
+        """
+        made = cls(k)
+        made._keys, made._below = np.asarray(keys, np.uint64), np.uint64(below)
+        if made._keys.size > k or (made._keys[1:] <= made._keys[:-1]).any() or (made._keys >= made._below).any():
+            raise ValueError("not the keys of a sketch")
+        return made
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """The keys kept, ascending; not to be changed."""
+        return self._keys
+
+    @property
+    def below(self) -> int:
+        """Every key that was seen and is smaller is kept; 2^64 - 1 where all are."""
+        return int(self._below)
 
     @property
     def nbytes(self) -> int:

@@ -1,8 +1,8 @@
 """Where series live. STORES names each kind of store that keeps the SeriesStore promise."""
 
 from app.store.memory import MemoryStore
-from app.store.promise import SeriesStore, StoreCounts
+from app.store.promise import ModelKind, SeriesStore, StoreCounts
 
 STORES = {"memory": MemoryStore}
 
-__all__ = ["STORES", "MemoryStore", "SeriesStore", "StoreCounts"]
+__all__ = ["STORES", "MemoryStore", "ModelKind", "SeriesStore", "StoreCounts"]

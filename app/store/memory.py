@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from threading import Lock
 
 import numpy as np
 import structlog
 
-from app.model import FOLDED, EventBatch, EventError, Ignored, Receipt, SeriesKey, Timing
-from app.series import Series, Totals, full_series_nbytes
+from app.model import FOLDED, EventBatch, EventError, Ignored, Receipt, SeriesKey, Taken, Timing
+from app.series import Series, Slices, SliceView, Totals, full_series_nbytes
 from app.store.duplicates import RecentIds
-from app.store.promise import StoreCounts
+from app.store.promise import ModelKind, StoreCounts
 
 log = structlog.get_logger(__name__)
 
@@ -31,16 +32,20 @@ class MemoryStore:
         max_state_bytes: int,
         reserved_models: tuple[str, ...] = (),
         dimension: int | None = None,
+        secret: bytes | None = None,
         seed: int | None = None,
     ) -> None:
+        """`secret` is what ids of documents are hashed with, at most 64 bytes; a random one unless given."""
         self._timing = timing
         self._max_series = max_series
         self._max_state_bytes = max_state_bytes
         self._reserved_models = frozenset(reserved_models)
         self._dimension = dimension
+        self._secret = secrets.token_bytes(32) if secret is None else secret
         self._rng = np.random.default_rng(seed)
         self._lock = Lock()
         self._series: dict[SeriesKey, Series] = {}
+        self._slices: dict[ModelKind, Slices] = {}
         self._reserved_dimensions: dict[SeriesKey, int] = {}
         self._beside = 0
         self._folded: Totals | None = None
@@ -59,8 +64,12 @@ class MemoryStore:
                 series = self._place(key, events, now)
                 # None from a series that expired between the two lines: the next round makes a new one.
                 refused = self._fold(events, receipt, now) if series is None else series.append(events, now)
-            receipt.errors += refused
             receipt.accepted += len(events) - len(refused)
+            receipt.errors += refused
+            taken = _without(events, refused) if refused else events
+            receipt.taken.append(
+                Taken(FOLDED, taken, None) if series is None else Taken(key, taken, series.poor_match_limit)
+            )
         return receipt
 
     def series(self) -> list[Series]:
@@ -80,6 +89,12 @@ class MemoryStore:
                 totals.append(self._folded.copy())
         return totals
 
+    def slices(self, now: float) -> dict[ModelKind, list[SliceView]]:
+        """The slices of each model and kind that has any."""
+        with self._lock:
+            kept = sorted(self._slices.items())
+        return {place: views for place, slices in kept if (views := slices.views(now))}
+
     def expire(self, now: float) -> list[SeriesKey]:
         """Drop idle series."""
         horizon = now - self._timing.series_ttl_seconds
@@ -87,6 +102,9 @@ class MemoryStore:
             idle = [key for key, series in self._series.items() if series.retire(idle_since=horizon)]
             for key in idle:
                 del self._series[key], self._reserved_dimensions[key]
+            # Not with the first of its versions: their counters would step back.
+            live = {(key.model, key.kind) for key in self._series}
+            self._slices = {place: slices for place, slices in self._slices.items() if place in live}
         return idle
 
     def reserve(self, nbytes: int) -> None:
@@ -138,7 +156,10 @@ class MemoryStore:
                 return None
             self._reserved_dimensions[key] = max(dimension, self._reserved_dimensions.get(key, 0))
             if series is None:
-                series = Series(key, now, self._timing, self._rng.spawn(1)[0], self._dimension)
+                slices = self._slices.setdefault((key.model, key.kind), Slices(self._timing.windows["1h"]))
+                series = Series(
+                    key, now, self._timing, self._rng.spawn(1)[0], self._dimension, slices=slices, secret=self._secret
+                )
                 self._series[key] = series
                 log.info("new series", **key._asdict())
         return series
@@ -157,9 +178,14 @@ class MemoryStore:
             if k != key
         )
         own = full_series_nbytes(self._timing, dimension)
-        return others + self._beside + own * (1 + waiting) <= self._max_state_bytes
+        slices = sum(each.nbytes for each in self._slices.values())
+        return others + slices + self._beside + own * (1 + waiting) <= self._max_state_bytes
 
     def _dimension_of(self, series: Series) -> int:
         """The dimension that a series takes room for: of the longest vectors it was sent, until one is settled."""
         reserved = self._reserved_dimensions[series.key]
         return (series.dimension or 0) if series.dimension_settled else reserved
+
+
+def _without(events: EventBatch, refused: list[EventError]) -> EventBatch:
+    return events.take(np.flatnonzero(~np.isin(events.index, [error.index for error in refused])))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.model import EventBatch, Ignored, Receipt, SeriesKey
-from app.series import Series, Totals
+from app.model import EventBatch, Ignored, Kind, Receipt, SeriesKey
+from app.series import Series, SliceView, Totals
+
+ModelKind = tuple[str, Kind]
+"""What slices are of: a model's queries or documents, of all its versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class SeriesStore(Protocol):
         """Add a batch of events to their series and say what became of each.
 
         Duplicates and late events are counted and left out; past a limit events fold into the `__other__` series,
-        so that the sum over all series stays exact. What is accepted is in the totals of the next read.
+        so that the sum over all series stays exact. What is accepted is in the totals of the next read, and in the
+        receipt, by series.
         """
         ...
 
@@ -40,6 +44,13 @@ class SeriesStore(Protocol):
 
     def totals(self, now: float) -> list[Totals]:
         """Totals of every live series and, once anything folded, of the `__other__` series: copies."""
+        ...
+
+    def slices(self, now: float) -> dict[ModelKind, list[SliceView]]:
+        """The slices of the traffic of each model and kind that has a live series and any; sorted.
+
+        With all that was accepted before the last `totals`.
+        """
         ...
 
     def expire(self, now: float) -> list[SeriesKey]:
