@@ -237,6 +237,8 @@ def serve(settings: Settings) -> int:
     gc.collect()
     gc.freeze()
     server.run(sockets=[listener])
+    # Or what is frozen would keep sketches alive past the end, and their library complain of it.
+    gc.unfreeze()
     log.info("stopped")
     return 0
 

@@ -202,6 +202,26 @@ def test_a_score_over_its_limit_in_the_healthy_act_is_a_false_alarm():
     )
 
 
+def test_a_limit_that_is_touched_for_half_an_hour_is_no_alarm():
+    """No rule would open a ticket: they wait for an hour and five minutes. The highest score is told all the same."""
+    calm, loud = learned(), learned(healthy_score=1.2)
+    read, began = calm.read, []
+
+    def touched():
+        began.append(calm.now)
+        loud.now = calm.now
+        reading = read()
+        return Reading(
+            loud.read().samples if calm.now - began[0] < calm.performance.hour_seconds / 2 else reading.samples, ()
+        )
+
+    calm.performance.read = touched
+    outcome = calm.performance.play(HEALTHY, 1, 1)
+
+    assert {} == outcome.crossed
+    assert 1.2 == outcome.highest.value
+
+
 def test_a_suspect_in_the_healthy_act_is_a_false_alarm():
     """Also where no score is over its limit."""
     world = learned()

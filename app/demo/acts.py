@@ -54,8 +54,8 @@ class Act:
 HEALTHY = Act(
     name="healthy",
     title="an ordinary day",
-    story="Nothing changes but the hour, and with it what users come for. Every score must stay below 1, and nothing"
-    " may be suspected.",
+    story="Nothing changes but the hour, and with it what users come for. No score may stay above 1, and nothing be"
+    " suspected, for as long as the shipped rules wait before they open a ticket.",
 )
 # From the smallest to the largest: the 24h window remembers an act until the end of the round, and the window that is
 # furthest over its limits makes the diagnosis.

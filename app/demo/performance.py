@@ -18,6 +18,8 @@ HEALTHY_PATIENCE_HOURS = 24.0
 """How long it waits for them."""
 ACT_HOURS = 1.5
 """How long any other act goes on at least, so that the 1h window is full of it."""
+FALSE_ALARM_HOURS = 65 / 60
+"""What is over a limit for so long opens a ticket by the shipped rules; a limit is made to be touched now and then."""
 PATIENCE_HOURS = 6.0
 """How long an act waits to be named, and the recovery for every score to fall."""
 PATIENCE_SECONDS = 6.0
@@ -53,6 +55,8 @@ class Outcome:
     """Every cause that was suspected, as it was told first."""
     diagnosis: Suspect | None = None
     """The surest suspect as told last."""
+    since: dict[object, float] = field(default_factory=dict)
+    """When each score that is over its limit, and each cause that is suspected, began to be."""
     highest: Crossing | None = None
 
     @property
@@ -201,8 +205,11 @@ class Performance:
         for score in watched:
             if outcome.highest is None or score.value > outcome.highest.value:
                 outcome.highest = score
-            if score.value > 1 and (score.statistic, score.window) not in outcome.crossed:
-                outcome.crossed[score.statistic, score.window] = score
+        above = [score for score in watched if score.value > 1]
+        for score in above:
+            place = score.statistic, score.window
+            if place not in outcome.crossed and self._lasts(outcome, place, elapsed):
+                outcome.crossed[place] = score
                 self.say(f"  + {elapsed:5.1f} s  {score}")
         if act.announced:
             self._note_new_series(outcome, reading, elapsed, began_unix)
@@ -211,14 +218,21 @@ class Performance:
         ripe = act is HEALTHY or any(score.value > 1 for score in watched)
         suspects = reading.suspects if ripe else ()
         for suspect in suspects:
-            if suspect.cause not in outcome.named:
+            if suspect.cause not in outcome.named and self._lasts(outcome, suspect.cause, elapsed):
                 outcome.named[suspect.cause] = suspect
                 self.say(f"  ? {elapsed:5.1f} s  {suspect}")
+        present = {(score.statistic, score.window) for score in above} | {suspect.cause for suspect in suspects}
+        outcome.since = {what: since for what, since in outcome.since.items() if what in present}
         outcome.diagnosis = suspects[0] if suspects else None
         if outcome.diagnosis is None or act.cause != outcome.diagnosis.cause or act.cause not in reading.suspected():
             outcome.seconds = None
         elif outcome.seconds is None:
             outcome.seconds = elapsed
+
+    def _lasts(self, outcome: Outcome, what: object, elapsed: float) -> bool:
+        """Whether it counts: at once where something is wrong, on an ordinary day when a rule would open a ticket."""
+        since = outcome.since.setdefault(what, elapsed)
+        return outcome.act is not HEALTHY or elapsed - since >= FALSE_ALARM_HOURS * self.hour_seconds
 
     def _note_new_series(self, outcome: Outcome, reading: Reading, elapsed: float, began_unix: float) -> None:
         version = outcome.act.tokenizer_version
