@@ -11,12 +11,13 @@ from bench.server import Server
 
 
 class Exporter(Server):
-    """`embedding-drift-exporter serve` with the shipped settings, and baselines loaded from files."""
+    """`embedding-drift-exporter serve` as shipped, with baselines loaded from files and room for as many series."""
 
     NAME: Final = "exporter"
 
     def __init__(self, baselines: Sequence[Path] = ()) -> None:
-        flags = ["--baseline", ",".join(map(str, baselines))] if baselines else []
+        flags = ["--max-state-mib", "1024"]
+        flags += ["--baseline", ",".join(map(str, baselines))] if baselines else []
         super().__init__(
             self.NAME, "app.cli", "serve", "--listen", "127.0.0.1:{port}", "--log-level", "warning", *flags
         )
