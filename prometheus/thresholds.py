@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from app.cosine import CHANGED_COSINE
 from app.drift.diagnosis import INCONSISTENT_LIMIT
 from app.drift.gates import GATES
-from app.drift.same_input import CHANGED_COSINE, MINIMUM_MATCHES
+from app.drift.same_input import MINIMUM_MATCHES
 
 FILE: Final = Path(__file__).with_name("thresholds.yml")
 

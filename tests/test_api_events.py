@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from app.api import events
+from app.api import events, intake
 from tests.service import JSON, event, service, zipped
 
 CANARY = "canary-7f3a"
@@ -219,7 +219,7 @@ def test_a_large_body_is_decoded_beside_the_loop(served, monkeypatch):
     async def go():
         held = Held(events.decode)
         monkeypatch.setattr(events, "decode", held)
-        body = json.dumps(event(note="x" * events.OFF_LOOP_BYTES)).encode()
+        body = json.dumps(event(note="x" * intake.OFF_LOOP_BYTES)).encode()
         large = asyncio.create_task(served.asked("POST", "/v1/events", body, JSON))
         await held.called()
         healthy = await served.asked("GET", "/-/healthy")

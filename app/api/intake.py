@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Self
 
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -13,7 +15,7 @@ from app.api.body import BodyRefused, header
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge
-from app.model import EventError
+from app.model import EventError, Receipt
 
 MAX_ERRORS_TOLD = 10
 
@@ -31,35 +33,48 @@ class Taken:
     """Name in the reply -> how many entries, of those that were not refused."""
     errors: Sequence[EventError]
 
+    @classmethod
+    def of(cls, receipt: Receipt, refused: Sequence[EventError]) -> Self:
+        """What a store made of a batch, and what the decoder had refused of it before."""
+        counts = {"accepted": receipt.accepted, "duplicates": receipt.duplicates, "late": receipt.late}
+        if not refused:
+            return cls(counts, receipt.errors)
+        # In the order of the request: some errors are found later than the decoder's.
+        return cls(counts, sorted([*refused, *receipt.errors], key=attrgetter("index")))
+
 
 Take = Callable[[str | None, str | None, bytes], Taken]
 """Content type, content encoding and body -> what became of it. Raises `DecodeError`; safe from any thread."""
 
 
-async def intake(request: Request, take: Take) -> Response:
+async def intake(
+    request: Request, take: Take, *, max_bytes: int | None = None, off_loop_bytes: int = OFF_LOOP_BYTES
+) -> Response:
     """Read the body, take it in and tell what became of it: 202, or 422 when nothing was acceptable.
 
-    400 for a malformed body, 408 too slow, 413 too large, 415 for an unknown content type.
+    400 for a malformed body, 408 too slow, 413 too large (`max_bytes`; None: those of events), 415 for an unknown
+    content type. A body above `off_loop_bytes` is taken beside the loop.
     """
     services: Services = request.app.state.services
     own = services.metrics.own
     try:
-        body = await services.bodies.read(request, services.max_body_bytes)
+        body = await services.bodies.read(request, max_bytes or services.max_body_bytes)
     except BodyRefused as refused:
         own.count_failure(refused.reason)
         return error_reply(refused.status_code, refused.message, {"Connection": "close"})
     content_type = header(request, b"content-type")
     content_encoding = header(request, b"content-encoding")
     try:
-        if len(body) > OFF_LOOP_BYTES or content_encoding:
+        if len(body) > off_loop_bytes or content_encoding:
             taken = await run_in_threadpool(take, content_type, content_encoding, body)
         else:
             taken = take(content_type, content_encoding, body)
     except DecodeError as error:
         own.count_failure(error.reason)
         return error_reply(_status(error), error.message)
-    for reason, count in Counter(error.reason for error in taken.errors).items():
-        own.count_failure(reason, count)
+    if taken.errors:
+        for reason, count in Counter(error.reason for error in taken.errors).items():
+            own.count_failure(reason, count)
     return _reply(taken)
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from operator import attrgetter
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
 
-from app.api.body import BodyRefused, header, media_type
-from app.api.intake import MAX_ERRORS_TOLD
-from app.api.reply import error_reply, json_reply
+from app.api.intake import Taken, intake
 from app.api.services import Services
-from app.decode import DecodeError, Malformed, TooLarge
 from app.decode.encoding import inflate
+from app.decode.errors import UnsupportedMediaType
 from app.lifecycle import TYPES, read
-from app.model import Reason, Receipt
 
 MAX_LIFECYCLE_BYTES: Final = 4 * 1024 * 1024
 """Of a body, before and after decompression: some 200,000 ids, and a fifth of a second."""
@@ -32,59 +27,21 @@ async def post_lifecycle(request: Request) -> Response:
     ones are kept. 422 when nothing was acceptable, 400 for a malformed body, 408 too slow, 413 too large, 415 for
     another content type than JSON.
     """
-    services: Services = request.app.state.services
-    if media_type(request) != "application/json":
-        services.metrics.own.count_failure(Reason.MEDIA_TYPE)
-        return error_reply(415, "unsupported content type; send application/json")
-    try:
-        body = await services.bodies.read(request, MAX_LIFECYCLE_BYTES)
-    except BodyRefused as refused:
-        services.metrics.own.count_failure(refused.reason)
-        return error_reply(refused.status_code, refused.message, {"Connection": "close"})
-    content_encoding = header(request, b"content-encoding")
-    try:
-        if len(body) > OFF_LOOP_BYTES or content_encoding:
-            receipt = await run_in_threadpool(_take, services, content_encoding, body)
-        else:
-            receipt = _take(services, content_encoding, body)
-    except DecodeError as error:
-        services.metrics.own.count_failure(error.reason)
-        return error_reply(_status(error), error.message)
-    return _reply(services, receipt)
+    return await intake(
+        request,
+        partial(_take, request.app.state.services),
+        max_bytes=MAX_LIFECYCLE_BYTES,
+        off_loop_bytes=OFF_LOOP_BYTES,
+    )
 
 
-def _take(services: Services, content_encoding: str | None, body: bytes) -> Receipt:
+def _take(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> Taken:
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("unsupported content type; send application/json")
     lines = read(
         inflate(content_encoding, body, MAX_LIFECYCLE_BYTES), services.limits.events, services.limits.label_bytes
     )
-    receipt = services.lifecycle.apply(lines.events, services.clock.now(), lines.index)
-    if lines.errors:
-        # In the order of the request: times are judged later than the form.
-        receipt.errors = sorted([*lines.errors, *receipt.errors], key=attrgetter("index"))
-    return receipt
-
-
-def _status(error: DecodeError) -> int:
-    if isinstance(error, TooLarge):
-        return 413
-    return 400 if isinstance(error, Malformed) else 415
-
-
-def _reply(services: Services, receipt: Receipt) -> Response:
-    errors = receipt.errors
-    for reason, count in Counter(error.reason for error in errors).items():
-        services.metrics.own.count_failure(reason, count)
-    nothing = bool(errors) and not (receipt.accepted or receipt.duplicates or receipt.late)
-    content = {
-        "accepted": receipt.accepted,
-        "rejected": len(errors),
-        "duplicates": receipt.duplicates,
-        "late": receipt.late,
-        "errors": [
-            {"index": error.index, "field": error.field, "reason": error.message} for error in errors[:MAX_ERRORS_TOLD]
-        ],
-    }
-    return json_reply(content, 422 if nothing else 202)
+    return Taken.of(services.lifecycle.apply(lines.events, services.clock.now(), lines.index), lines.errors)
 
 
 _EXAMPLES: Final[dict[str, Any]] = {

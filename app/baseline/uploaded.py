@@ -20,11 +20,8 @@ from app.decode.event import series_key
 from app.decode.inputs import hashed
 from app.distribution import Distribution
 from app.drift.same_input import KnownInputs
-from app.drift.sums import VectorSums
-from app.drift.window import Window
 from app.model import Floats, SeriesKey
 from app.series import Block
-from app.series.learning import BLOCK_STEPS
 from app.sketch import TopInputs, content_keys
 from app.vector_file import SERIES, VectorFile, VectorFileError
 from app.vector_file import from_bytes as vectors_from_bytes
@@ -131,7 +128,11 @@ def content_of(
             if np.isfinite(values).any()
         },
         frame=reference.frame,
-        blocks=tuple(_block(place, pane) for place, pane in enumerate(reference.panes)),
+        # A start is the place among them: they have no time.
+        blocks=tuple(
+            Block.of_window(float(place), pane.vectors.n + pane.invalid, pane)
+            for place, pane in enumerate(reference.panes)
+        ),
         frame_sums=tuple(replace(pane.frame.compact(), features=np.empty(0)) for pane in reference.panes),
         block_seconds=0.0,
         sample_sums=reference.frame.sums(reference.fitted_rows, reference.held_out),
@@ -141,25 +142,6 @@ def content_of(
         label_shares={},
         results=None,
     )
-
-
-def _block(place: int, pane: Window) -> Block:
-    """A pane of the sample in the little memory of a baseline's block; its start is its place among them."""
-    signals = {"norm": pane.norms, "top1_similarity": pane.top1}
-    present = {name: each for name, each in signals.items() if each is not None}
-    steps = [each.quantile(_ranks(min(each.n, BLOCK_STEPS))) for each in present.values()]
-    return Block(
-        start=float(place),
-        events=pane.vectors.n + pane.invalid,
-        invalid=pane.invalid,
-        vectors=VectorSums(pane.vectors.n, pane.vectors.total.astype(np.float32), pane.vectors.squares),
-        signals=tuple((name, each.n) for name, each in present.items()),
-        quantiles=np.concatenate([np.empty(0), *steps]).astype(np.float32),
-    )
-
-
-def _ranks(steps: int) -> Floats:
-    return (np.arange(steps) + 0.5) / steps
 
 
 def _known(keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> KnownInputs | None:

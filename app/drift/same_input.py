@@ -8,10 +8,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cosine import cosines, count_changed
 from app.model import Floats
-
-CHANGED_COSINE: Final = 0.999
-"""Below it a vector is another one. Storage in float16 leaves 0.9999995, in int8 0.9999."""
 
 MINIMUM_MATCHES: Final = 20
 LIMIT: Final = 0.05
@@ -96,7 +94,7 @@ class KnownInputs:
         at = np.searchsorted(self.keys, keys)
         positions = np.flatnonzero(at < self.keys.size)
         positions = positions[self.keys[at[positions]] == keys[positions]]
-        return positions, _cosines(rows[positions], self.directions[at[positions]])
+        return positions, cosines(rows[positions], self.directions[at[positions]])
 
     def check(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> SameInput:
         """Look up a whole window at once: against what is known, and each input against its first in the window.
@@ -113,20 +111,7 @@ class KnownInputs:
         return SameInput(cosines.size, count_changed(cosines), again.size, count_changed(again), median)
 
 
-def count_changed(cosines: Floats) -> int:
-    """How many of the cosines say that the vector is another one."""
-    return int(np.count_nonzero(cosines < CHANGED_COSINE))
-
-
 def _first(keys: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Where each key other than 0 comes first, in the order of the keys."""
     present = np.flatnonzero(keys)
     return present[np.unique(keys[present], return_index=True)[1]]
-
-
-def _cosines(rows: NDArray[np.float32], others: NDArray[np.float16] | NDArray[np.float32]) -> Floats:
-    # float64, whose range holds the squares of every float32, and whose digits tell 0.9999999 from 1.
-    a, b = rows.astype(np.float64), others.astype(np.float64)
-    products = np.einsum("ij,ij->i", a, b)
-    lengths = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
-    return np.asarray(np.minimum(products / lengths, 1.0), np.float64)

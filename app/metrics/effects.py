@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from app.cosine import CHANGED_COSINE
 from app.drift.diagnosis import INCONSISTENT_LIMIT
 from app.drift.effects import Effects
 from app.drift.gates import GATES_BY_EFFECT
-from app.drift.same_input import CHANGED_COSINE, MINIMUM_MATCHES, SameInput
+from app.drift.same_input import MINIMUM_MATCHES, SameInput
 from app.metrics.evaluated import (
     FULL_WINDOW,
     IN_BUDGET,

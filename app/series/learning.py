@@ -65,15 +65,16 @@ class Block:
     @classmethod
     def joined(cls, start: float, parts: tuple[Block, ...]) -> Self:
         """Several blocks as one."""
-        window = Window.merged([part.window() for part in parts])
-        signals = {"norm": window.norms, "top1_similarity": window.top1}
-        return cls._compact(
-            start,
-            sum(part.events for part in parts),
-            window.invalid,
-            window.vectors,
-            {name: each for name, each in signals.items() if each is not None},
+        return cls.of_window(
+            start, sum(part.events for part in parts), Window.merged([part.window() for part in parts])
         )
+
+    @classmethod
+    def of_window(cls, start: float, events: int, window: Window) -> Self:
+        """What the statistics read of a stretch, as a block."""
+        signals = {"norm": window.norms, "top1_similarity": window.top1}
+        present = {name: each for name, each in signals.items() if each is not None}
+        return cls._compact(start, events, window.invalid, window.vectors, present)
 
     @classmethod
     def _compact(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.drift.same_input import KnownInputs, SameInputCounts, count_changed
+from app.cosine import count_changed
+from app.drift.same_input import KnownInputs, SameInputCounts
 from app.model import EventBatch, Floats
 from app.series.pane import QueryCounts, Rows
 from app.signals import SIGNALS

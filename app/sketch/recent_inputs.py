@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cosine import cosines, count_changed
 from app.sketch.sorted_keys import find
-
-SAME_COSINE: Final = 0.999
-"""Below it a vector is another one: as for the inputs that a baseline knows."""
 
 
 class RecentInputs:
@@ -66,8 +63,8 @@ class RecentInputs:
         first = self._enter(keys, rows)
         at, known = find(self._keys, keys)
         known[first] = False
-        cosines = _cosines(rows[known], self._rows[self._slots[at[known]]])
-        return cosines.size, int(np.count_nonzero(cosines < SAME_COSINE))
+        found = cosines(rows[known], self._rows[self._slots[at[known]]])
+        return found.size, count_changed(found)
 
     def _enter(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """Take new keys in as long as there is room, and give the positions of their rows."""
@@ -85,10 +82,3 @@ class RecentInputs:
         order = np.argsort(joined, kind="stable")
         self._keys, self._slots = joined[order], slots[order]
         return entered
-
-
-def _cosines(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    # float64, whose range holds the squares of every float32.
-    a, b = rows.astype(np.float64), others.astype(np.float64)
-    products = np.einsum("ij,ij->i", a, b)
-    return np.asarray(products / np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b)), np.float64)
