@@ -54,7 +54,7 @@ class Distribution:
         [1.0, 2.0, 4.0]
         """
         # A hair less than q, or the rounding of a cumulative sum pushes an exact rank to the next value.
-        position = np.searchsorted(self.cumulative, np.asarray(q, dtype=np.float64) - 1e-12, side="left")
+        position = self.cumulative.searchsorted(np.asarray(q, dtype=np.float64) - 1e-12, side="left")
         return self.values[np.minimum(position, self.values.size - 1)]
 
     def compact(self, size: int) -> Distribution:

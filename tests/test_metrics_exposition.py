@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import threading
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class Counted:
         return StoreCounts(len(self._totals), 64, 0, dict.fromkeys(Ignored, 0))
 
 
-def exposition(store, evaluations=None, own=None, min_window_events=3, lifecycle=None):
+def exposition(store, evaluations=None, own=None, min_window_events=3, lifecycle=None, monotonic=time.monotonic):
     """The exposition of our own families alone: those of the process differ from run to run."""
     own = own or OwnMetrics()
     registry = CollectorRegistry()
@@ -97,7 +98,7 @@ def exposition(store, evaluations=None, own=None, min_window_events=3, lifecycle
         min_window_events=min_window_events,
     )
     registry.register(collector)
-    return Exposition(registry, own.observe_scrape)
+    return Exposition(registry, own.observe_scrape, monotonic)
 
 
 def view_of_queries():
@@ -495,6 +496,27 @@ def test_a_scrape_tells_how_long_the_one_before_took():
     assert re.search(r"^embedding_exporter_scrape_duration_seconds \d", second, re.MULTILINE)
 
 
+def test_a_pair_of_scrapers_costs_as_one():
+    """Within a second the second one is given the first one's answer; nobody is given the same one twice."""
+    now = [0.0]
+    store = MemoryStore(Timing(), max_series=2, max_state_bytes=10**9, seed=7)
+    scrapes = exposition(store, monotonic=lambda: now[0])
+
+    def told(scraper, accept=OPENMETRICS):
+        store.append(events([START], key=QUERIES), START)
+        return scrapes.render(accept, "gzip", [], scraper)
+
+    first = told("10.0.0.1")
+    assert first is told("10.0.0.2")
+    again = told("10.0.0.1")
+    assert 3 == events_total(gzip.decompress(again.body).decode())
+    assert again is told("10.0.0.2")
+    now[0] = 1.5
+    assert again is not told("10.0.0.3")
+    assert 6 == events_total(gzip.decompress(told("10.0.0.2", accept=None).body).decode(), parser)
+    assert told(None) is not told(None)
+
+
 def test_scrapes_at_once_do_not_disturb_each_other():
     """Four threads scrape while events arrive: every page is whole, and counters never step back."""
     store = MemoryStore(Timing(), max_series=2, max_state_bytes=10**9, seed=7)
@@ -521,8 +543,8 @@ def test_scrapes_at_once_do_not_disturb_each_other():
         assert sorted(counted) == counted
 
 
-def events_total(page):
-    (family,) = [each for each in families(openmetrics_parser, page) if each.name == "embedding_events"]
+def events_total(page, of=openmetrics_parser):
+    (family,) = [each for each in families(of, page) if each.name == "embedding_events"]
     return family.samples[0].value
 
 

@@ -16,6 +16,7 @@ async def get_metrics(request: Request) -> Response:
         request.headers.get("accept"),
         request.headers.get("accept-encoding"),
         request.query_params.getlist("name[]"),
+        request.client and request.client.host,
     )
     headers = {"Content-Type": rendered.content_type, "Vary": "Accept, Accept-Encoding"}
     if rendered.content_encoding:

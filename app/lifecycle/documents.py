@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -210,7 +209,7 @@ class Freshness:
                 index.indexed,
                 None if index.by_count else index.fresh,
                 None if index.by_count else index.late,
-                deepcopy(index.lag),
+                index.lag.copy(),
             )
             for labels, index in self._indexes.items()
         }

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Protocol, TypeVar
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from typing import Final, Protocol
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.evaluate import Evaluation
-from app.lifecycle import Lifecycle
+from app.lifecycle import Lifecycle, LifecycleView
 from app.metrics.baselines import BASELINES
 from app.metrics.canary import CANARY
 from app.metrics.drift import DRIFT
 from app.metrics.effects import EFFECTS
 from app.metrics.evaluated import Evaluated
 from app.metrics.exporter import EXPORTER, INTAKE, Vitals
-from app.metrics.family import Reading, Source, families
+from app.metrics.family import families
 from app.metrics.lifecycle import ANNOUNCED, LIFECYCLE
+from app.metrics.lines import Section
 from app.metrics.outcomes import OUTCOMES, RELEVANCE, UNMATCHED
 from app.metrics.own import OwnMetrics
 from app.metrics.results import RESULTS
-from app.metrics.slices import SLICES
+from app.metrics.slices import SLICES, Sliced
 from app.metrics.traffic import TRAFFIC
 from app.metrics.windows import WINDOWS
 from app.model import FOLDED, Clock, SeriesKey
-from app.outcomes import OutcomeMemory
+from app.outcomes import OutcomeCounts, OutcomeMemory, OutcomeTotals
+from app.relevance import RelevanceSums
+from app.series import Totals
 from app.store import SeriesStore
 
 SCORES: Final = (*WINDOWS, *RESULTS, *DRIFT, *EFFECTS, *BASELINES)
 OWN: Final = (*INTAKE, *EXPORTER)
-
-T = TypeVar("T")
 
 
 class Evaluations(Protocol):
@@ -68,6 +70,19 @@ class ExporterCollector(Collector):
         self._own = own
         self._clock = clock
         self._min_window_events = min_window_events
+        self._lock = Lock()
+        self._shown: Evaluation | None = None
+        self._views: Mapping[SeriesKey, Evaluated] = {}
+        self._traffic: Section[SeriesKey, Totals] = Section(TRAFFIC)
+        self._relevance: Section[SeriesKey, RelevanceSums] = Section(RELEVANCE)
+        self._came_of: Section[SeriesKey, OutcomeCounts] = Section(OUTCOMES)
+        self._unmatched: Section[tuple[()], OutcomeTotals] = Section(UNMATCHED)
+        self._scores: Section[SeriesKey, Evaluated] = Section(SCORES)
+        self._announced: Section[SeriesKey, bool] = Section(ANNOUNCED)
+        self._canary: Section[tuple[()], Evaluation] = Section(CANARY)
+        self._slices: Section[tuple[()], Sliced] = Section(SLICES)
+        self._told: Section[tuple[()], LifecycleView] = Section(LIFECYCLE)
+        self._vitals: Section[tuple[()], Vitals] = Section(OWN)
 
     def describe(self) -> Iterator[Metric]:
         """Yield every family without samples: how the registry finds them by name[]."""
@@ -77,39 +92,31 @@ class ExporterCollector(Collector):
             yield family.metric()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families that have samples, in the catalogue's order, series sorted by their key."""
-        now = self._clock.now()
+        """The families that have samples, in the catalogue's order, series sorted by their key."""
+        # One at a time: a section keeps its lines for the next scrape.
+        with self._lock:
+            return iter([*self._families(self._clock.now())])
+
+    def _families(self, now: float) -> Iterator[Metric]:
         totals = {each.key: each for each in self._store.totals(now)}
         evaluation = self._evaluations.latest
-        evaluated = {key: Evaluated(view, self._min_window_events) for key, view in evaluation.series.items()}
-        yield from _of_series(TRAFFIC, totals)
+        yield from self._traffic.families(totals)
         labelled = {key: each.relevance for key, each in totals.items() if each.relevance is not None}
-        yield from _of_series(RELEVANCE, labelled)
+        yield from self._relevance.families(labelled)
         outcomes = self._outcomes.totals()
-        yield from _of_series(OUTCOMES, {key: each for key, each in outcomes.series.items() if key in totals})
-        yield from _of_one(UNMATCHED, outcomes)
-        yield from _of_series(SCORES, evaluated)
+        yield from self._came_of.families({key: each for key, each in outcomes.series.items() if key in totals})
+        yield from self._unmatched.families({(): outcomes})
+        yield from self._scores.families(self._evaluated(evaluation))
         live = [key for key in totals if key != FOLDED]
-        yield from _of_series(ANNOUNCED, {key: self._lifecycle.announced(key) for key in live})
-        yield from _of_one(CANARY, evaluation)
-        yield from _of_one(SLICES, self._store.slices(now))
-        yield from _of_one(LIFECYCLE, self._lifecycle.view(now, {key.model for key in live}))
-        vitals = Vitals(self._own.totals(), self._store.counts(), evaluation)
-        yield from _of_one(OWN, vitals)
+        yield from self._announced.families({key: self._lifecycle.announced(key) for key in live})
+        yield from self._canary.families({(): evaluation})
+        yield from self._slices.families({(): self._store.slices(now)})
+        yield from self._told.families({(): self._lifecycle.view(now, {key.model for key in live})})
+        yield from self._vitals.families({(): Vitals(self._own.totals(), self._store.counts(), evaluation)})
 
-
-def _of_series(sources: Sequence[Source[T]], states: dict[SeriesKey, T]) -> Iterator[Metric]:
-    ordered = sorted(states.items(), key=lambda item: item[0])
-    for source in sources:
-        readings: Iterable[Reading] = (
-            ((*key, *labels), value) for key, state in ordered for labels, value in source.read(state)
-        )
-        yield from _with_samples([source.family.metric(readings)])
-
-
-def _of_one(sources: Sequence[Source[T]], state: T) -> Iterator[Metric]:
-    return _with_samples(source.family.metric(source.read(state)) for source in sources)
-
-
-def _with_samples(metrics: Iterable[Metric]) -> Iterator[Metric]:
-    return (metric for metric in metrics if metric.samples)
+    def _evaluated(self, evaluation: Evaluation) -> Mapping[SeriesKey, Evaluated]:
+        """The series of an evaluation; the same objects as before while there is no new one."""
+        if evaluation is not self._shown:
+            self._shown = evaluation
+            self._views = {key: Evaluated(view, self._min_window_events) for key, view in evaluation.series.items()}
+        return self._views

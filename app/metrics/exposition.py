@@ -6,6 +6,7 @@ import gzip
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,9 @@ from app.metrics import encode
 
 GZIP_LEVEL: Final = 1
 """Level 9, the client library's choice, takes several times as long for a tenth less."""
+
+SHARED_SECONDS: Final = 1.0
+"""So old may an answer be that another scraper was given."""
 
 
 class Format(NamedTuple):
@@ -47,24 +51,66 @@ class Rendered:
     content_encoding: str | None
 
 
-class Exposition:
-    """Renders a registry. Safe from any thread, also for several scrapes at once: collectors make fresh families."""
+@dataclass(slots=True)
+class _Answer:
+    """A scrape that was just rendered, and who has it already."""
 
-    def __init__(self, registry: CollectorRegistry, observe_seconds: Callable[[float], None]) -> None:
+    rendered: Rendered
+    format: Format
+    until: float
+    scrapers: set[str]
+
+
+class Exposition:
+    """Renders a registry. Safe from any thread.
+
+    Two Prometheus servers that scrape for each other's sake cost as one: what was rendered for the one is given to the
+    other for `SHARED_SECONDS`. Nobody is given the same answer twice.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        observe_seconds: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._registry = registry
         self._observe_seconds = observe_seconds
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._answer: _Answer | None = None
 
-    def render(self, accept: str | None, accept_encoding: str | None, names: Sequence[str]) -> Rendered:
+    def render(
+        self, accept: str | None, accept_encoding: str | None, names: Sequence[str], scraper: str | None = None
+    ) -> Rendered:
         """The scrape that these headers ask for; with names, only the families or samples so named.
 
-        Headers that ask for nothing known get the text format: a scraper is better served than refused.
+        `scraper` tells who asks from others; None asks for itself alone. Headers that ask for nothing known get the
+        text format: a scraper is better served than refused.
         """
-        begun = time.perf_counter()
         chosen = _format(accept)
+        encoding = "gzip" if any(each.value == "gzip" for each in _preferences(accept_encoding)) else None
+        if names or scraper is None:
+            return self._render(chosen, encoding, names)
+        with self._lock:
+            answer = self._answer
+            if (
+                answer is None
+                or scraper in answer.scrapers
+                or self._monotonic() > answer.until
+                or (answer.format, answer.rendered.content_encoding) != (chosen, encoding)
+            ):
+                # Before it is rendered: what was accepted later than this may be missing for so long, and no longer.
+                until = self._monotonic() + SHARED_SECONDS
+                answer = self._answer = _Answer(self._render(chosen, encoding, ()), chosen, until, set())
+            answer.scrapers.add(scraper)
+            return answer.rendered
+
+    def _render(self, chosen: Format, encoding: str | None, names: Sequence[str]) -> Rendered:
+        begun = time.perf_counter()
         body = chosen.encode(self._registry.restricted_registry(names) if names else self._registry)
-        encoding = None
-        if any(each.value == "gzip" for each in _preferences(accept_encoding)):
-            body, encoding = gzip.compress(body, GZIP_LEVEL), "gzip"
+        if encoding is not None:
+            body = gzip.compress(body, GZIP_LEVEL)
         self._observe_seconds(time.perf_counter() - begun)
         return Rendered(body, chosen.content_type, encoding)
 

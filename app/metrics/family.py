@@ -48,6 +48,11 @@ class Family:
     help: str
     """A sentence or two: what it is, its unit, how to read it."""
 
+    @property
+    def client_name(self) -> str:
+        """As the client library and OpenMetrics have it: a counter's without _total."""
+        return self.name.removesuffix("_total") if self.kind == "counter" else self.name
+
     def metric(self, readings: Iterable[Reading] = ()) -> Metric:
         """A fresh family of the client library with a sample for each reading that has a value."""
         if self.kind == "histogram":

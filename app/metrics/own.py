@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from copy import deepcopy
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -69,7 +68,8 @@ class OwnMetrics:
         with self._lock:
             for answered in self._staged:
                 self._fold(answered)
-            return OwnTotals(dict(self._failures), deepcopy(self._requests), self._scrape_seconds)
+            requests = {answered: counts.copy() for answered, counts in self._requests.items()}
+            return OwnTotals(dict(self._failures), requests, self._scrape_seconds)
 
     def _fold(self, answered: Answered) -> None:
         staged = self._staged[answered]

@@ -69,6 +69,8 @@ class Series:
         self._staged_numbers = 0
         self._staged_ids = 0
         self._totals = Totals(key, first_seen=now)
+        self._told: Totals | None = None
+        """The totals as they were told last; None once something came."""
         self._slices = Slices(timing.windows["1h"]) if slices is None else slices
         self._dimension = Dimension(dimension, self._forget_vectors)
         self._metric = Metric()
@@ -97,6 +99,7 @@ class Series:
                 self._space = batch.spaces[0]
             batch, refused = self._metric.refuse_others(batch)
             if len(batch):
+                self._told = None
                 self._staged.append(batch)
                 self._staged_events += len(batch)
                 self._staged_numbers += batch.vectors.values.size
@@ -146,12 +149,14 @@ class Series:
         return self._dimension.settled
 
     def totals(self, now: float) -> Totals:
-        """What was counted so far, as a copy."""
+        """What was counted so far, for reading alone; the very object of the last call while nothing came."""
         with self._lock:
-            self._fold(now)
-            self._totals.dimension = self._dimension.numbers
-            self._totals.similarity_metric = self._metric.name
-            return self._totals.copy()
+            if self._told is None:
+                self._fold(now)
+                self._totals.dimension = self._dimension.numbers
+                self._totals.similarity_metric = self._metric.name
+                self._told = self._totals.copy()
+            return self._told
 
     def windows(self, now: float) -> dict[str, Window]:
         """Each window by its name; they are the caller's own."""
@@ -250,7 +255,9 @@ class Series:
     def set_poor_match_limit(self, limit: float | None) -> None:
         """Judge matches from now on by this limit."""
         with self._lock:
-            self._totals.set_poor_match_limit(limit)
+            if limit != self._totals.poor_match_limit:
+                self._told = None
+                self._totals.set_poor_match_limit(limit)
 
     def nbytes(self) -> dict[str, int]:
         """Bytes by part, as the tables of docs/performance.md have them."""

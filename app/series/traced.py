@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,9 +39,9 @@ class Traced:
         self.exemplars: dict[int, Exemplar] = {}
         """By the position of the bucket; the last position, past the bounds, is that of the infinite one."""
 
-    def __deepcopy__(self, _: object) -> Traced:
-        copied = Traced(self._bounds.tolist())
-        # Exemplars never change; the general way costs more than all the rest of a series' totals.
+    def copy(self) -> Traced:
+        """Return an independent copy; exemplars themselves never change."""
+        copied = copy(self)
         copied.exemplars = dict(self.exemplars)
         return copied
 

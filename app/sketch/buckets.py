@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 
 from app.model import Floats
@@ -37,6 +40,12 @@ class BucketCounts:
         """Add the counts of `other`, which has the same bounds."""
         self.counts += other.counts
         self.sum += other.sum
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        copied = copy(self)
+        copied.counts = self.counts.copy()
+        return copied
 
     @property
     def cumulative(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

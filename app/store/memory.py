@@ -49,6 +49,8 @@ class MemoryStore:
         self._reserved_dimensions: dict[SeriesKey, int] = {}
         self._beside = 0
         self._folded: Totals | None = None
+        self._told_folded: Totals | None = None
+        """As they were told last; None once something folded."""
         self._ids = RecentIds(timing.duplicate_seconds)
         self._ignored: Counter[Ignored] = Counter(dict.fromkeys(Ignored, 0))
 
@@ -86,7 +88,8 @@ class MemoryStore:
         totals = [series.totals(now) for series in self.series()]
         with self._lock:
             if self._folded is not None:
-                totals.append(self._folded.copy())
+                self._told_folded = self._told_folded or self._folded.copy()
+                totals.append(self._told_folded)
         return totals
 
     def slices(self, now: float) -> dict[ModelKind, list[SliceView]]:
@@ -140,6 +143,7 @@ class MemoryStore:
         with self._lock:
             if self._folded is None:
                 self._folded = Totals(FOLDED, first_seen=now)
+            self._told_folded = None
             self._folded.add(events, vectors=int(np.count_nonzero(events.vectors.lengths)))
         receipt.folded += len(events)
         return []

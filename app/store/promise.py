@@ -43,7 +43,11 @@ class SeriesStore(Protocol):
         ...
 
     def totals(self, now: float) -> list[Totals]:
-        """Totals of every live series and, once anything folded, of the `__other__` series: copies."""
+        """Totals of every live series and, once anything folded, of the `__other__` series.
+
+        For reading alone: later events do not change them. Those of a series to which nothing came since the last call
+        are the very object of that call, so that a scrape sees what it need not write again.
+        """
         ...
 
     def slices(self, now: float) -> dict[ModelKind, list[SliceView]]:
