@@ -21,7 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import BodyReader, DirectApp, Services, add_routes
+from app.api import Admission, BodyReader, DirectApp, Services, add_routes
 from app.baseline import BASELINES, Budget, Reader
 from app.config import Settings
 from app.decode import Limits
@@ -131,6 +131,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         input_key, settings.freshness_limit_seconds / settings.time_scale, Spans().scaled(settings.time_scale)
     )
     outcomes = OutcomeMemory(MEMORY_SECONDS / settings.time_scale)
+    admission = Admission(settings.max_waiting_requests, settings.max_inflight_mib * MIB)
     services = Services(
         clock=clock,
         store=store,
@@ -151,7 +152,8 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
             input_key=input_key,
         ),
         max_body_bytes=settings.max_body_mib * MIB,
-        bodies=BodyReader(settings.request_timeout_seconds),
+        admission=admission,
+        bodies=BodyReader(settings.request_timeout_seconds, admission),
         min_window_events=settings.min_window_events,
         time_scale=settings.time_scale,
     )
@@ -171,6 +173,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
             yield
         services.ready = False
         await asyncio.to_thread(ticker.stop, settings.shutdown_timeout_seconds)
+        await asyncio.to_thread(admission.close)
 
     app = DirectApp(
         title="Embedding Drift Exporter",

@@ -116,6 +116,13 @@ class Reason(StrEnum):
     SIMILARITY_METRIC = "similarity_metric"
 
 
+class Shed(StrEnum):
+    """Which bound a request to ingest met: the `reason` of embedding_exporter_shed_requests_total."""
+
+    REQUESTS = "requests"
+    BYTES = "bytes"
+
+
 class Ignored(StrEnum):
     """Why an event, or a part of it, was left out on purpose: the `reason` of embedding_events_ignored_total."""
 

@@ -51,6 +51,8 @@ EXAMPLES = {
     "max_body_mib": ("4", 4),
     "max_inflated_mib": ("8", 8),
     "max_label_bytes": ("64", 64),
+    "max_waiting_requests": ("9", 9),
+    "max_inflight_mib": ("100", 100),
     "request_timeout_seconds": ("2.5", 2.5),
 }
 
@@ -391,6 +393,7 @@ def test_settings_that_contradict_each_other_are_refused():
     """Each names the setting to change."""
     assert ["--dimension"] == [each.partition(":")[0] for each in problems("--dimension", "9000")]
     assert "raise max_series" in problems("--reserved-models", "a,b,c", "--max-series", "2")[0]
+    assert "raise max_inflight_mib" in problems("--max-body-mib", "200")[0]
 
 
 def test_a_contradiction_with_a_value_that_is_itself_wrong_is_not_told():

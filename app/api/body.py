@@ -1,4 +1,4 @@
-"""Reading a request body within a size and a time."""
+"""Reading a request body within a size, a time and the memory that all bodies share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 from fastapi import Request
 
+from app.api.admission import Admission
 from app.model import Reason
 
 
@@ -22,12 +23,15 @@ class BodyRefused(Exception):  # noqa: N818 - the reply says what went wrong
 class BodyReader:
     """Reads request bodies within a size and a time.
 
+    With an `admission`, what comes in is held there, and whoever got a body releases its length.
+
     One timer looks after all that are under way: one for each would cost a request of one event as much as parsing it.
     So a body is given up between `timeout_seconds` and an eighth more after its start.
     """
 
-    def __init__(self, timeout_seconds: float) -> None:
+    def __init__(self, timeout_seconds: float, admission: Admission | None = None) -> None:
         self._timeout_seconds = timeout_seconds
+        self._admission = admission
         self._since: dict[asyncio.Task[object], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -36,6 +40,7 @@ class BodyReader:
 
         Raises:
             BodyRefused: with the status to answer.
+            Overloaded: the bodies under way hold all the memory that they may.
         """
         chunks = await self.chunks(request, limit_bytes)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -56,7 +61,7 @@ class BodyReader:
         if self._timer is None:
             self._timer = loop.call_later(self._timeout_seconds / 8, self._give_up, loop)
         try:
-            return await _received(request, limit_bytes)
+            return await self._received(request, limit_bytes)
         except asyncio.CancelledError:
             if task in self._since:
                 raise  # by somebody else: the server stops
@@ -66,6 +71,31 @@ class BodyReader:
         finally:
             self._since.pop(task, None)
 
+    async def _received(self, request: Request, limit_bytes: int) -> list[bytes]:
+        chunks: list[bytes] = []
+        size = held = 0
+        more = True
+        try:
+            # Not request.stream(): its two generators cost as much as the timeout.
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise BodyRefused(400, Reason.DISCONNECTED, "the connection closed before the body was whole")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise _too_large(limit_bytes)
+                if self._admission is not None:
+                    self._admission.hold(len(chunk))
+                    held = size
+                chunks.append(chunk)
+                more = message.get("more_body", False)
+        except BaseException:
+            if self._admission is not None:
+                self._admission.release(held)
+            raise
+        return chunks
+
     def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel what is late, and look again if anything is under way."""
         latest = loop.time() - self._timeout_seconds
@@ -73,24 +103,6 @@ class BodyReader:
             del self._since[task]
             task.cancel()
         self._timer = loop.call_later(self._timeout_seconds / 8, self._give_up, loop) if self._since else None
-
-
-async def _received(request: Request, limit_bytes: int) -> list[bytes]:
-    chunks: list[bytes] = []
-    size = 0
-    more = True
-    # Not request.stream(): its two generators cost as much as the timeout.
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise BodyRefused(400, Reason.DISCONNECTED, "the connection closed before the body was whole")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit_bytes:
-            raise _too_large(limit_bytes)
-        chunks.append(chunk)
-        more = message.get("more_body", False)
-    return chunks
 
 
 def header(request: Request, name: bytes) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Self
 
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
 
+from app.api.admission import RETRY_AFTER_SECONDS, Overloaded
 from app.api.body import BodyRefused, header
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
@@ -53,7 +54,7 @@ async def intake(
     """Read the body, take it in and tell what became of it: 202, or 422 when nothing was acceptable.
 
     400 for a malformed body, 408 too slow, 413 too large (`max_bytes`; None: those of events), 415 for an unknown
-    content type. A body above `off_loop_bytes` is taken beside the loop.
+    content type, 429 where too much is under way already. A body above `off_loop_bytes` is taken beside the loop.
     """
     services: Services = request.app.state.services
     own = services.metrics.own
@@ -62,20 +63,35 @@ async def intake(
     except BodyRefused as refused:
         own.count_failure(refused.reason)
         return error_reply(refused.status_code, refused.message, {"Connection": "close"})
+    except Overloaded as overloaded:
+        return _shed(services, overloaded)
     content_type = header(request, b"content-type")
     content_encoding = header(request, b"content-encoding")
     try:
-        if len(body) > off_loop_bytes or content_encoding:
-            taken = await run_in_threadpool(take, content_type, content_encoding, body)
-        else:
-            taken = take(content_type, content_encoding, body)
+        taken = await services.admission.run(
+            partial(take, content_type, content_encoding, body),
+            beside=len(body) > off_loop_bytes or content_encoding is not None,
+        )
+    except Overloaded as overloaded:
+        return _shed(services, overloaded)
     except DecodeError as error:
         own.count_failure(error.reason)
         return error_reply(_status(error), error.message)
+    finally:
+        services.admission.release(len(body))
     if taken.errors:
         for reason, count in Counter(error.reason for error in taken.errors).items():
             own.count_failure(reason, count)
     return _reply(taken)
+
+
+def _shed(services: Services, overloaded: Overloaded) -> Response:
+    """429 on a connection that stays.
+
+    What is still to come of the body is read and dropped: a sender who is at it would else see a reset, and no reply.
+    """
+    services.metrics.own.count_shed(overloaded.shed)
+    return error_reply(429, overloaded.message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _status(error: DecodeError) -> int:

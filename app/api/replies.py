@@ -69,6 +69,7 @@ BODY_REFUSALS: Final[dict[int, Reply]] = {
     408: refusal("The body did not arrive in time."),
     413: refusal("Too large, before or after decompression."),
     415: refusal("Unsupported content type or encoding; the message lists those supported."),
+    429: refusal("Too much is under way: try again after `Retry-After`."),
     503: refusal("The exporter is stopping: try again after `Retry-After`."),
 }
 

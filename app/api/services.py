@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from app.api.admission import Admission
 from app.api.body import BodyReader
 from app.baseline import Pinned
 from app.decode import Limits
@@ -33,6 +34,7 @@ class Services:
     timing: Timing
     limits: Limits
     max_body_bytes: int
+    admission: Admission
     bodies: BodyReader
     min_window_events: int
     time_scale: float

@@ -321,6 +321,24 @@ class Settings:
     max_label_bytes: int = field(
         default=128, metadata=_about(_LIMITS, _COUNT, "BYTES", "A label value such as the model's name, in UTF-8.")
     )
+    max_waiting_requests: int = field(
+        default=64,
+        metadata=_about(
+            _LIMITS,
+            _COUNT,
+            "N",
+            "Requests to ingest that wait for their turn at once; the next ones are answered with 429.",
+        ),
+    )
+    max_inflight_mib: int = field(
+        default=128,
+        metadata=_about(
+            _LIMITS,
+            _COUNT,
+            "MIB",
+            "Bodies to ingest held at once, whole or in part; past it requests are answered with 429.",
+        ),
+    )
     request_timeout_seconds: float = field(
         default=10.0,
         metadata=_about(

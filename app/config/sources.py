@@ -235,6 +235,12 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> Iterator[
             f"{settings.dimension} is more than max_dimension ({settings.max_dimension}), so every vector would be "
             "refused; raise max_dimension",
         )
+    if settings.max_body_mib > settings.max_inflight_mib:
+        yield Problem(
+            sources["max_body_mib"],
+            f"{settings.max_body_mib} is more than max_inflight_mib ({settings.max_inflight_mib}), so the largest "
+            "bodies could never be taken; raise max_inflight_mib",
+        )
     if len(settings.reserved_models) > settings.max_series:
         yield Problem(
             sources["reserved_models"],

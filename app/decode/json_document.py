@@ -20,6 +20,9 @@ UNTYPED = (msgspec.MsgspecError, ValueError, RecursionError)
 _LARGE_BYTES = 4 * 1024 * 1024
 _OBJECTS_PER_EVENT = 16
 """Objects and lists that one event may hold beside those of its top-k."""
+_MAX_VALUES = 4 * 1024 * 1024
+"""In a large body: each may take 32 bytes of memory, and one call that nothing else runs beside reads them all.
+As many as 32 MiB hold at eight characters each; numbers of real vectors have ten or more."""
 
 
 class Document(Event, gc=False):
@@ -35,7 +38,7 @@ def decode_document(body: bytes, limits: Limits, now: float) -> Decoded:
     """A JSON object `{"events": [...]}` with defaults for its events, a bare list of events, or one event."""
     if not body or body.isspace():
         raise Malformed("the body is empty; send an event, a list of events, or an object with events")
-    check_nesting(body, limits)
+    check_size(body, limits)
     lifted = lift(body, limits.events)
     try:
         document = _DOCUMENT.decode(lifted.text)
@@ -55,11 +58,14 @@ def decode_document(body: bytes, limits: Limits, now: float) -> Decoded:
     return columns(events, None, (), limits, now)
 
 
-def check_nesting(body: bytes, limits: Limits) -> None:
-    """Raise `TooLarge` for a large body of tiny objects, before each of them takes fifty times its text in memory."""
-    allowed = limits.events * (limits.top_k + _OBJECTS_PER_EVENT)
-    if len(body) > _LARGE_BYTES and body.count(b"{") + body.count(b"[") > allowed:
+def check_size(body: bytes, limits: Limits) -> None:
+    """Raise `TooLarge` for a large body of tiny values, before each of them takes up to fifty times its text."""
+    if len(body) <= _LARGE_BYTES:
+        return
+    if body.count(b"{") + body.count(b"[") > limits.events * (limits.top_k + _OBJECTS_PER_EVENT):
         raise TooLarge(f"more objects and lists than {limits.events} events can hold; send fewer events a request")
+    if body.count(b",") > _MAX_VALUES:
+        raise TooLarge(f"more than {_MAX_VALUES} values; send fewer events a request")
 
 
 def parse(text: str) -> Any:  # noqa: ANN401

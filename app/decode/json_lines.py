@@ -7,7 +7,7 @@ import msgspec
 from app.decode.columns import columns
 from app.decode.errors import Malformed, Refused, TooLarge
 from app.decode.event import Event, event_from
-from app.decode.json_document import UNTYPED, check_nesting, parse
+from app.decode.json_document import UNTYPED, check_size, parse
 from app.decode.lifting import lift
 from app.decode.limits import Limits
 from app.model import Decoded, EventError, Reason
@@ -24,7 +24,7 @@ def decode_lines(body: bytes, limits: Limits, now: float) -> Decoded:
     lines = body.split(b"\n", limits.events)
     if len(lines) > limits.events:
         raise TooLarge(f"more than {limits.events} lines; send them in several requests")
-    check_nesting(body, limits)
+    check_size(body, limits)
     events: list[Event] = []
     index: list[int] = []
     errors: list[EventError] = []

@@ -117,6 +117,16 @@ EXPORTER: Final[tuple[Source[Vitals], ...]] = (
     ),
     Source(
         Family(
+            "embedding_exporter_shed_requests_total",
+            "counter",
+            ("reason",),
+            "Requests to ingest answered with 429, none of whose events were taken: requests (as many waited as may) "
+            "or bytes (the bodies under way had as many as they may). Their senders may send them again.",
+        ),
+        lambda vitals: [((reason,), count) for reason, count in vitals.own.shed.items()],
+    ),
+    Source(
+        Family(
             "embedding_exporter_scrape_duration_seconds",
             "gauge",
             (),

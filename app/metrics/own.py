@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from app.model import Reason
+from app.model import Reason, Shed
 from app.sketch import BucketCounts
 
 DURATION_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -27,6 +27,7 @@ class OwnTotals:
     """A copy of what was counted."""
 
     failures: dict[Reason, int]
+    shed: dict[Shed, int]
     requests: dict[Answered, BucketCounts]
     scrape_seconds: float | None
 
@@ -41,6 +42,7 @@ class OwnMetrics:
     def __init__(self) -> None:
         self._lock = Lock()
         self._failures: Counter[Reason] = Counter(dict.fromkeys(Reason, 0))
+        self._shed: Counter[Shed] = Counter(dict.fromkeys(Shed, 0))
         self._requests: dict[Answered, BucketCounts] = {}
         self._staged: dict[Answered, list[float]] = {}
         self._scrape_seconds: float | None = None
@@ -49,6 +51,11 @@ class OwnMetrics:
         """Count refused events; a request whose events nobody could read counts as one."""
         with self._lock:
             self._failures[reason] += count
+
+    def count_shed(self, reason: Shed) -> None:
+        """Count a request that was not taken because too much was under way."""
+        with self._lock:
+            self._shed[reason] += 1
 
     def observe_request(self, route: str, code: int, seconds: float) -> None:
         """Count an answered request by its route template (never the raw path, which has no bound) and status code."""
@@ -69,7 +76,7 @@ class OwnMetrics:
             for answered in self._staged:
                 self._fold(answered)
             requests = {answered: counts.copy() for answered, counts in self._requests.items()}
-            return OwnTotals(dict(self._failures), requests, self._scrape_seconds)
+            return OwnTotals(dict(self._failures), dict(self._shed), requests, self._scrape_seconds)
 
     def _fold(self, answered: Answered) -> None:
         staged = self._staged[answered]

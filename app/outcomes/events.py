@@ -13,7 +13,7 @@ from app.decode.columns import check_count
 from app.decode.encoding import inflate
 from app.decode.errors import Malformed, Refused, UnsupportedMediaType
 from app.decode.event import MAX_ID_BYTES, Rule, event_id, timestamp_seconds
-from app.decode.json_document import check_nesting, parse
+from app.decode.json_document import check_size, parse
 from app.decode.limits import Limits
 from app.model import EventError, Outcome, Reason
 from app.outcomes.memory import query_keys
@@ -69,7 +69,7 @@ def decode_outcomes(
     if (content_type or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise UnsupportedMediaType(f"unsupported content type; send {MEDIA_TYPE}")
     body = inflate(content_encoding, body, limits.inflated_bytes)
-    check_nesting(body, limits)
+    check_size(body, limits)
     sent = _listed(body)
     check_count(len(sent), limits)
     ids: list[str] = []
