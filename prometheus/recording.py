@@ -12,7 +12,18 @@ from typing import Final
 
 from prometheus.rule import Group, Record
 from prometheus.sli import LONG_SLI, SLI
-from prometheus.thresholds import LIMITS, OBJECTIVES, PAGE_GATES, TICKET_GATES, limit, number, seconds
+from prometheus.thresholds import (
+    LIMITS,
+    OBJECTIVES,
+    PAGE_GATES,
+    TICKET_GATES,
+    in_seconds,
+    limit,
+    number,
+    per_second,
+    seconds,
+    seconds_limit,
+)
 
 VERSIONS: Final = "model_version, tokenizer_version"
 REPLICAS: Final = "instance, pod"
@@ -28,10 +39,16 @@ def _thresholds() -> Sequence[Record]:
     ]
     named = dict(LIMITS) | {f"{name}_budget": objective.budget for name, objective in OBJECTIVES.items()}
     limits = [
-        Record("global:embedding_threshold:value", f"vector({number(value)})", {"threshold": name})
+        Record("global:embedding_threshold:value", f"vector({_threshold(name, value)})", {"threshold": name})
         for name, value in named.items()
     ]
     return [*gates, *limits]
+
+
+def _threshold(name: str, value: float) -> str:
+    """A latency is measured on a real clock; other seconds are those of the exporter, which a time scale divides."""
+    ours = name.endswith("_seconds") and not name.startswith("latency_")
+    return f"\n  {in_seconds(value)}\n" if ours else number(value)
 
 
 def _effect(name: str, expr: str) -> Record:
@@ -40,12 +57,12 @@ def _effect(name: str, expr: str) -> Record:
 
 def _invalid_share(window: str, duration: str) -> str:
     """From counters, for every score of the window; absent where too few vectors were offered."""
-    least = number(LIMITS["window_events"] / seconds(duration))
+    least = per_second(LIMITS["window_events"] / seconds(duration))
     return (
         f'0 * max without (signal, statistic) (embedding_drift_score{{window="{window}", statistic="invalid"}})\n'
         "  + ignoring (window, baseline) group_left ()\n"
         f"    avg_over_time(series:embedding_invalid_vectors:rate5m[{duration}])\n"
-        f"      / (avg_over_time(series:embedding_offered_vectors:rate5m[{duration}]) >= {least})"
+        f"      / (avg_over_time(series:embedding_offered_vectors:rate5m[{duration}]) >= {least}\n        )"
     )
 
 
@@ -122,7 +139,7 @@ def _traffic() -> Sequence[Record]:
         Record(
             "model:embedding_rollout_in_progress:max",
             f"max without (track) (\n  {started}\n    > (\n      {ended}\n      or\n      0 * {started}\n    )\n"
-            f") > time() - {limit('rollout_seconds')}",
+            f") > time() - {seconds_limit('rollout_seconds')}",
         ),
         Record(
             "slice:embedding_poor_match_per_query:ratio_rate1h",

@@ -13,6 +13,7 @@ from app.cosine import CHANGED_COSINE
 from app.drift.diagnosis import INCONSISTENT_LIMIT
 from app.drift.gates import GATES
 from app.drift.same_input import MINIMUM_MATCHES
+from prometheus.template import PER_SECOND, SECONDS
 
 FILE: Final = Path(__file__).with_name("thresholds.yml")
 
@@ -75,7 +76,7 @@ def _objective(read: Mapping[str, Any]) -> Objective:
 
 OBJECTIVES: Final[Mapping[str, Objective]] = {name: _objective(read) for name, read in _READ["burn"].items()}
 
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(duration: str) -> int:
@@ -87,7 +88,7 @@ def seconds(duration: str) -> int:
     found = re.fullmatch(r"(\d+)([smhd])", duration)
     if found is None:
         raise ValueError("a duration is a whole number and one of s, m, h, d")
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def number(value: float) -> str:
@@ -102,3 +103,22 @@ def number(value: float) -> str:
 def limit(name: str) -> str:
     """A limit for an expression."""
     return number(LIMITS[name])
+
+
+def seconds_limit(name: str) -> str:
+    """A limit in seconds of the exporter's time, at the end of a line of an expression."""
+    return in_seconds(LIMITS[name])
+
+
+def in_seconds(value: float) -> str:
+    """A number of seconds at the end of a line of an expression: marked, or prometheus.template could not divide it.
+
+    >>> in_seconds(900)
+    '900 # seconds'
+    """
+    return f"{number(value)} {SECONDS}"
+
+
+def per_second(value: float) -> str:
+    """A rate at the end of a line of an expression, marked like seconds."""
+    return f"{number(value)} {PER_SECOND}"

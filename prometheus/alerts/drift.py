@@ -16,6 +16,7 @@ from prometheus.thresholds import (
     TICKET_WAITS,
     limit,
     number,
+    per_second,
 )
 
 QUIET: Final = {"5m": "10m", "1h": "65m", "24h": "1445m"}
@@ -233,13 +234,13 @@ def _invalid_without_baseline() -> Iterator[Alert]:
     gate = number(PAGE_GATES["invalid_share"])
     name, summary, description = _INVALID
     # Invalid is invalid without any baseline, but nobody is woken before there is one.
-    least = number(LIMITS["window_events"] / 3600)
+    least = per_second(LIMITS["window_events"] / 3600)
     yield Alert(
         name,
         "warning",
         "30m",
         "  avg_over_time(series:embedding_invalid_vectors:rate5m[1h])\n"
-        f"    / (avg_over_time(series:embedding_offered_vectors:rate5m[1h]) >= {least}) > {gate}\n"
+        f"    / (avg_over_time(series:embedding_offered_vectors:rate5m[1h]) >= {least}\n      ) > {gate}\n"
         "  unless on (job, instance, model, model_version, tokenizer_version, kind) "
         f'(embedding_baseline_state{{baseline=~"{FROZEN}", state="final"}} == 1)',
         summary,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from prometheus.alerts.alert import VALUE, WHO, Alert
-from prometheus.thresholds import LIMITS, OBJECTIVES, limit, number
+from prometheus.thresholds import LIMITS, OBJECTIVES, in_seconds, limit, number, seconds_limit
 
 
 class _Symptom(NamedTuple):
@@ -60,7 +60,10 @@ def _burns() -> Iterator[Alert]:
 
 def _recall() -> Iterator[Alert]:
     ratio = "embedding_recall_at_10_per_labelled_query"
-    enough = f"  and avg_over_time(version:embedding_labelled_queries:rate5m[6h]) * 21600 >= {limit('recall_queries')}"
+    enough = (
+        f"  and avg_over_time(version:embedding_labelled_queries:rate5m[6h]) * {in_seconds(21600)}\n"
+        f"    >= {limit('recall_queries')}"
+    )
     summary = "Labelled queries find fewer of their relevant documents."
     week = (
         f"  version:{ratio}:ratio_rate6h\n"
@@ -142,7 +145,8 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "15m",
         f"  index:embedding_documents_fresh_per_settled:ratio_rate6h < {limit('fresh_ratio')}\n"
         f"  and index:embedding_documents_fresh_per_settled:ratio_rate30m < {limit('fresh_ratio')}\n"
-        f"  and avg_over_time(index:embedding_documents_settled:rate5m[6h]) * 21600 >= {limit('fresh_documents')}",
+        f"  and avg_over_time(index:embedding_documents_settled:rate5m[6h]) * {in_seconds(21600)}\n"
+        f"    >= {limit('fresh_documents')}",
         "New documents are not indexed in time.",
         "Only {{ $value | humanizePercentage }} of the documents for {{ $labels.index }} of {{ $labels.model }} in the "
         f"last 6h were indexed in time; the target is {number(100 * LIMITS['fresh_ratio'])} %.",
@@ -152,7 +156,7 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "warning",
         "5m",
         "  time() - max without (instance, pod) (embedding_reindex_started_timestamp_seconds) "
-        f"> {limit('reindex_seconds')}\n"
+        f"> {seconds_limit('reindex_seconds')}\n"
         "  and max without (instance, pod) (embedding_reindex_in_progress) > 0",
         "A reindex runs longer than its window.",
         "The reindex of {{ $labels.index }} of {{ $labels.model }} has been running for "
@@ -164,7 +168,7 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "5m",
         "  time() - max without (instance, pod, model_version, tokenizer_version)\n"
         '    (max_over_time(embedding_last_event_timestamp_seconds{kind="query", model!="__other__"}[6h])) '
-        f"> {limit('silent_seconds')}\n"
+        f"> {seconds_limit('silent_seconds')}\n"
         # As many as yesterday at this hour, or lately where there is no yesterday; and not silent a week ago, too.
         "  and (\n"
         "    model:embedding_events:increase1h offset 1d\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from prometheus.alerts.alert import AS_MODEL, WHO, Alert
-from prometheus.thresholds import FROZEN, LIMITS, limit, number, seconds
+from prometheus.thresholds import FROZEN, LIMITS, in_seconds, limit, number, seconds, seconds_limit
 
 _SERIES: Final = "on (job, instance, model, model_version, tokenizer_version, kind)"
 _REPLICAS: Final = "instance, pod"
@@ -28,8 +28,8 @@ VERSIONS: Final[Sequence[Alert]] = (
         "1h",
         f"  count without ({_VERSIONS}) "
         f"(version:embedding_events_per_model:ratio_rate15m > {limit('version_share')}) > 1\n"
-        f"  and sum without ({_VERSIONS}) (version:embedding_events:rate15m) * {seconds('15m')} "
-        f">= {limit('version_events')}\n"
+        f"  and sum without ({_VERSIONS}) (version:embedding_events:rate15m) * {in_seconds(seconds('15m'))}\n"
+        f"    >= {limit('version_events')}\n"
         f"  unless {AS_MODEL} model:embedding_rollout_in_progress:max",
         "Several versions answer side by side, and no roll-out is announced.",
         f"{{{{ $value }}}} versions of {{{{ $labels.model }}}} ({{{{ $labels.kind }}}}) each have more than {_SHARE} % "
@@ -48,8 +48,8 @@ VERSIONS: Final[Sequence[Alert]] = (
         f"      min without ({_REPLICAS}, {_VERSIONS}) "
         "(embedding_version_first_seen_timestamp_seconds and embedding_version_announced == 1)\n"
         "  and on (job, namespace, model, kind) (\n"
-        f"    sum without ({_VERSIONS}) (version:embedding_events:rate15m) * {seconds('15m')} "
-        f">= {limit('version_events')}\n  )",
+        f"    sum without ({_VERSIONS}) (version:embedding_events:rate15m) * {in_seconds(seconds('15m'))}\n"
+        f"    >= {limit('version_events')}\n  )",
         "A version that nobody announced takes traffic.",
         WHO
         + " has {{ $value | humanizePercentage }} of the events of the last 15 minutes, and no deployment of it was "
@@ -75,7 +75,7 @@ VERSIONS: Final[Sequence[Alert]] = (
         "warning",
         "1h",
         f'  time() - embedding_baseline_created_timestamp_seconds{{baseline=~"{FROZEN}"}} '
-        f"> {limit('baseline_age_seconds')}",
+        f"> {seconds_limit('baseline_age_seconds')}",
         "A baseline is so old that it says little of today.",
         "The {{ $labels.baseline }} baseline of "
         + WHO
@@ -86,7 +86,7 @@ VERSIONS: Final[Sequence[Alert]] = (
         "warning",
         "1h",
         '  time() - embedding_version_first_seen_timestamp_seconds{model!="__other__"} '
-        f"> {limit('baseline_learning_seconds')}\n"
+        f"> {seconds_limit('baseline_learning_seconds')}\n"
         f"  unless {_SERIES} "
         f'(embedding_baseline_state{{baseline=~"{FROZEN}", state=~"provisional|final"}} == 1)\n'
         f"  and increase(embedding_events_total[1d]) >= {limit('baseline_learning_events')}",
@@ -100,13 +100,13 @@ VERSIONS: Final[Sequence[Alert]] = (
         "10m",
         # The predecessor is the same model and kind, seen an hour earlier at least.
         "  embedding_baseline_created_timestamp_seconds"
-        f'{{baseline="pinned"}} > time() - {limit("baseline_review_seconds")}\n'
+        f'{{baseline="pinned"}} > time() - {seconds_limit("baseline_review_seconds")}\n'
         "  and ignoring (origin, id, peer_model_version, peer_tokenizer_version) "
         'embedding_baseline_info{baseline="pinned", origin="learned"}\n'
         f"  and {_SERIES} (\n"
         "    embedding_version_first_seen_timestamp_seconds\n"
         f"      > ignoring ({_VERSIONS}) group_left ()\n"
-        f"        min without ({_VERSIONS}) (embedding_version_first_seen_timestamp_seconds) + 3600\n"
+        f"        min without ({_VERSIONS}) (embedding_version_first_seen_timestamp_seconds) + {in_seconds(3600)}\n"
         "  )",
         "The baseline of a new version was learned from its own traffic.",
         "The {{ $labels.baseline }} baseline of "
