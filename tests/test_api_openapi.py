@@ -35,6 +35,8 @@ def test_every_route_for_programs_is_there_once(document):
         ("POST", "/v1/baselines"),
         ("GET", "/v1/baselines/{baseline_id}"),
         ("DELETE", "/v1/baselines/{baseline_id}"),
+        ("GET", "/runbooks"),
+        ("GET", "/runbooks/{page}"),
         ("GET", "/-/healthy"),
         ("GET", "/-/ready"),
         ("GET", "/"),

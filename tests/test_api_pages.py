@@ -185,8 +185,8 @@ def test_links_lead_somewhere(drifted):
     """Each link of the page is answered."""
     links = {value for _, name, value in page(drifted).attributes if name == "href"}
 
-    assert {"/metrics", "/v1/series", "/v1/baselines", "/docs"} <= links
-    assert len(links) == 5, "and the baseline's export"
+    assert {"/metrics", "/v1/series", "/v1/baselines", "/runbooks", "/docs"} <= links
+    assert len(links) == 6, "and the baseline's export"
     assert {200} == {drifted.get(link).status for link in links}
 
 

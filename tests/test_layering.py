@@ -41,6 +41,7 @@ LIBRARIES = {
     "datasketches": {"sketch"},
     "prometheus_client": {"metrics", "demo"},
     "fastapi": {"api", "main"},
+    "markdown_it": {"api"},
     "starlette": {"api", "main"},
     "uvicorn": {"main", "cli"},
 }

@@ -22,9 +22,10 @@ from app.api.health import get_healthy, get_ready
 from app.api.landing import get_landing
 from app.api.lifecycle import LIFECYCLE_SCHEMA, post_lifecycle
 from app.api.outcomes import OUTCOME_REPLIES, OUTCOMES_BODY, post_outcomes
-from app.api.replies import EVENT_REPLIES, PIN_REPLIES, UNKNOWN_BASELINE, Reply, download, json_body, text
+from app.api.replies import EVENT_REPLIES, PIN_REPLIES, UNKNOWN_BASELINE, Reply, download, json_body, refusal, text
 from app.api.reply import error_reply
 from app.api.route import DirectApp, DirectRoute, Endpoint
+from app.api.runbooks import get_runbook, get_runbooks
 from app.api.samples import SAMPLE_REPLIES, SAMPLES_PARAMETERS, get_samples
 from app.api.scrape import get_metrics
 from app.api.series import get_series
@@ -55,6 +56,14 @@ BASELINE_ID = {
     "required": True,
     "schema": {"type": "string"},
     "description": "`id` in the list of baselines.",
+}
+
+RUNBOOK_NAME = {
+    "name": "page",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "The name of an alert.",
 }
 
 WRONG_ADDRESS = {
@@ -104,6 +113,15 @@ ROUTES = (
         "health",
         {200: text("Events are taken."), 503: text("Starting or stopping.")},
         aliases=("/readyz",),
+    ),
+    _Route("GET", "/runbooks", get_runbooks, "people", {200: text("A list of pages.", "text/html")}),
+    _Route(
+        "GET",
+        "/runbooks/{page}",
+        get_runbook,
+        "people",
+        {200: text("What an alert means, and what to do.", "text/html"), 404: refusal("No such page.")},
+        {"parameters": [RUNBOOK_NAME]},
     ),
     _Route("GET", "/", get_landing, "people", {200: text("A page for people.", "text/html")}),
 )
