@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check check-style check-types check-prometheus check-docs docs format bench bench-detection clean
+.PHONY: help demo run test test-faults test-nightly check check-style check-types check-prometheus check-docs docs format bench bench-detection clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ run: $(INSTALLED) ## install and start the exporter on 127.0.0.1:10877
 
 test: $(INSTALLED) ## install and run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(INSTALLED) ## kills, damaged files, full disks, overload: minutes
+	@$(BIN)/python -m pytest -m "faults and not nightly" $(ARGS)
+
+test-nightly: $(INSTALLED) ## the long versions of the same: hours
+	@$(BIN)/python -m pytest -m nightly $(ARGS)
 
 check: check-style check-types check-prometheus check-docs ## format, lint, types, Prometheus' files, generated pages
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"model"},
+    {"model", "tree"},
     {"distribution", "cosine"},
     {"sketch", "decode", "drift", "signals", "relevance", "vector_file"},
     {"frame", "lifecycle", "outcomes", "triage", "canary"},
@@ -16,7 +16,7 @@ LAYERS = (
     {"series"},
     {"store"},
     {"baseline"},
-    {"evaluate"},
+    {"evaluate", "state"},
     {"metrics"},
     {"api"},
     {"main"},
