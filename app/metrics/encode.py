@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from app.metrics import escape
+from app.metrics import notation
 from app.metrics.lines import Exposed
 
 
@@ -21,7 +21,7 @@ def text(registry: Collector) -> bytes:
     parts: list[bytes] = []
     for metric in registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
-        parts += _head(name, escape.line(metric.documentation), metric.type), _lines(metric)
+        parts += _head(name, notation.line(metric.documentation), metric.type), _lines(metric)
     return b"".join(parts)
 
 
@@ -29,8 +29,8 @@ def openmetrics(registry: Collector) -> bytes:
     """The same in OpenMetrics 1.0.0, where a family of counters goes without the _total of its samples."""
     parts: list[bytes] = []
     for metric in registry.collect():
-        lines = metric.lines.traced if isinstance(metric, Exposed) else _lines(metric)
-        parts += _head(metric.name, escape.quoted(metric.documentation), metric.type), lines
+        lines = metric.traced() if isinstance(metric, Exposed) else _lines(metric)
+        parts += _head(metric.name, notation.quoted(metric.documentation), metric.type), lines
     parts.append(b"# EOF\n")
     return b"".join(parts)
 
@@ -42,9 +42,9 @@ def _head(name: str, documentation: str, kind: str) -> bytes:
 
 def _lines(metric: Metric) -> bytes:
     """A line for each sample. They are names, labels and values; timestamps no family here has."""
-    return metric.lines.plain if isinstance(metric, Exposed) else "".join(map(_line, metric.samples)).encode()
+    return metric.lines if isinstance(metric, Exposed) else "".join(map(_line, metric.samples)).encode()
 
 
 def _line(sample: Sample) -> str:
-    labels = f"{{{','.join(map(escape.pair, sample.labels.items()))}}}" if sample.labels else ""
-    return f"{sample.name}{labels} {escape.number(sample.value)}\n"
+    labels = f"{{{','.join(map(notation.pair, sample.labels.items()))}}}" if sample.labels else ""
+    return f"{sample.name}{labels} {notation.number(sample.value)}\n"

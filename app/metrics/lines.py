@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import isfinite
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from app.metrics.escape import number, pair
 from app.metrics.family import Family, Reading, Source, TracedCounts
+from app.metrics.notation import number, numbers, pair
 from app.series.traced import Exemplar
 from app.sketch import BucketCounts
-
-EXPONENT_FROM: Final = 1e6
-"""Go writes exponents from here on, Python later: below it Python's own way, in C, says the same."""
 
 Place = tuple[str, ...]
 """What tells one state from the others: the values of its family's first labels."""
@@ -30,23 +27,38 @@ NUMBERS: Final = (float, int)
 _NONE: Final = object()
 
 
-class Lines(NamedTuple):
-    """Samples as text, one a line."""
+class Lines:
+    """Samples as text, one a line, as they are and, for OpenMetrics, with exemplars. Never changed."""
 
-    plain: bytes
-    traced: bytes
-    """With exemplars, for OpenMetrics; mostly the very same object."""
+    __slots__ = ("_traced", "plain", "traces")
+
+    def __init__(self, plain: bytes = b"", traces: Mapping[int, Exemplar] | None = None) -> None:
+        """`traces` are the exemplars by the number of their line."""
+        self.plain = plain
+        self.traces = traces
+        self._traced: bytes | None = None
+
+    @property
+    def traced(self) -> bytes:
+        """With exemplars; written when first asked for."""
+        if self._traced is None:
+            self._traced = _with_exemplars(self.plain, self.traces) if self.traces else self.plain
+        return self._traced
 
 
 class Exposed(Metric):
     """A family of a scrape whose lines are at hand; its samples are made when the client library asks for them."""
 
-    def __init__(self, family: Family, lines: Lines, readings: Callable[[], Iterable[Reading]]) -> None:
+    def __init__(
+        self, family: Family, lines: bytes, traced: Callable[[], bytes], readings: Callable[[], Iterable[Reading]]
+    ) -> None:
+        """`traced` gives the lines with exemplars, for OpenMetrics."""
         self._family = family
         self._readings = readings
         self._samples: list[Sample] | None = None
         super().__init__(family.client_name, family.help, family.kind)
         self.lines = lines
+        self.traced = traced
 
     @property
     def samples(self) -> list[Sample]:
@@ -81,7 +93,7 @@ class Section(Generic[P, T]):
                 each.rewrite(ordered, states, changed)
             self._states, self._ordered = states, ordered
         for each in self._written:
-            if each.lines.plain:
+            if each.lines:
                 yield each.exposed(self._ordered, states)
 
 
@@ -91,7 +103,8 @@ class _Written(Generic[P, T]):
     def __init__(self, source: Source[T]) -> None:
         self._source = source
         self._blocks: dict[P, _Block] = {}
-        self.lines = Lines(b"", b"")
+        self.lines = b""
+        """Without exemplars."""
 
     def rewrite(self, ordered: Sequence[P], states: Mapping[P, T], changed: Sequence[P]) -> None:
         """Write the lines of the changed states, drop those of the departed."""
@@ -102,19 +115,21 @@ class _Written(Generic[P, T]):
             block.write(self._source.read(states[place]))
         if len(self._blocks) > len(ordered):
             self._blocks = {place: self._blocks[place] for place in ordered}
-        blocks = [self._blocks[place].lines for place in ordered]
-        plain = b"".join([each.plain for each in blocks])
-        same = self._source.family.kind != "histogram" or all(each.plain is each.traced for each in blocks)
-        self.lines = Lines(plain, plain if same else b"".join([each.traced for each in blocks]))
+        self.lines = b"".join([self._blocks[place].lines.plain for place in ordered])
 
     def exposed(self, ordered: Sequence[P], states: Mapping[P, T]) -> Exposed:
         """The family as it stands."""
-        read = self._source.read
+        family, read = self._source.family, self._source.read
 
         def readings() -> Iterator[Reading]:
             return (((*place, *labels), value) for place in ordered for labels, value in read(states[place]))
 
-        return Exposed(self._source.family, self.lines, readings)
+        lines, parts = self.lines, [self._blocks[place].lines for place in ordered]
+
+        def traced() -> bytes:
+            return b"".join([each.traced for each in parts]) if family.kind == "histogram" else lines
+
+        return Exposed(family, lines, traced, readings)
 
 
 class _Block:
@@ -127,10 +142,10 @@ class _Block:
         self._place = place
         self._heads: list[tuple[str, ...]] = []
         self._template = ""
-        self.lines = Lines(b"", b"")
+        self.lines = Lines()
 
     def write(self, readings: Iterable[Reading]) -> None:
-        """Write all lines anew. Linear in the samples, a third of a microsecond each beside the reading."""
+        """Write all lines anew. Linear in the samples, a quarter of a microsecond each beside the reading."""
         heads: list[tuple[str, ...]] = []
         values: list[float] = []
         traces: dict[int, Exemplar] = {}
@@ -155,12 +170,9 @@ class _Block:
             self._heads = heads
             self._template = "".join(_template(self._family, (*self._place, *head), bounds) for head in heads)
         if not values:
-            self.lines = Lines(b"", b"")
+            self.lines = Lines()
             return
-        plain = values if max(values) < EXPONENT_FROM and isfinite(min(values)) else map(number, values)
-        text = self._template % tuple(plain)
-        encoded = text.encode()
-        self.lines = Lines(encoded, _traced(text, traces).encode() if traces else encoded)
+        self.lines = Lines((self._template % tuple(numbers(values))).encode(), traces)
 
 
 def _template(family: Family, labels: tuple[str, ...], bounds: tuple[float, ...]) -> str:
@@ -183,10 +195,10 @@ def _edges(bounds: tuple[float, ...]) -> tuple[str, ...]:
     return (*map(number, bounds), "+Inf")
 
 
-def _traced(text: str, traces: Mapping[int, Exemplar]) -> str:
-    lines = text.splitlines(keepends=True)
+def _with_exemplars(plain: bytes, traces: Mapping[int, Exemplar]) -> bytes:
+    lines = plain.splitlines(keepends=True)
     for position, each in traces.items():
         label = pair(("trace_id", each.trace_id))
-        line = lines[position].removesuffix("\n")
-        lines[position] = f"{line} # {{{label}}} {number(each.value)} {each.timestamp}\n"
-    return "".join(lines)
+        exemplar = f" # {{{label}}} {number(each.value)} {each.timestamp}\n"
+        lines[position] = lines[position].removesuffix(b"\n") + exemplar.encode()
+    return b"".join(lines)

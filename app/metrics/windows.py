@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import numpy as np
+
 from app.metrics.evaluated import FULL_WINDOW, Evaluated, gauge
 from app.metrics.family import Reading, Source
 from app.series import FRAME_SIGNALS
@@ -27,13 +29,14 @@ def _window_events(evaluated: Evaluated) -> Iterator[Reading]:
 
 def _quantiles(signal: str, *q: float) -> Callable[[Evaluated], Iterator[Reading]]:
     """Quantiles of a signal in each window that has enough events."""
+    shares, names = np.array(q), [str(each) for each in q]
 
     def read(evaluated: Evaluated) -> Iterator[Reading]:
         for window in evaluated.view.windows.values():
             distribution = window.signals.get(signal)
             if distribution is not None and distribution.n >= evaluated.min_window_events:
-                for share, value in zip(q, distribution.quantile(q).tolist(), strict=True):
-                    yield (window.name, str(share)), value
+                for name, value in zip(names, distribution.quantile(shares).tolist(), strict=True):
+                    yield (window.name, name), value
 
     return read
 
