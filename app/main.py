@@ -29,7 +29,7 @@ from app.evaluate import Evaluator, Rules
 from app.lifecycle import Lifecycle, Spans
 from app.metrics import build
 from app.model import FOLDED, Clock, SystemClock, Timing
-from app.outcomes import MEMORY_SECONDS, OutcomeMemory
+from app.outcomes import MEMORY_SECONDS, OutcomeMemory, RecentOutcomes
 from app.store import STORES, SeriesStore
 
 log = structlog.get_logger("app.main")
@@ -132,6 +132,8 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     )
     outcomes = OutcomeMemory(MEMORY_SECONDS / settings.time_scale)
     admission = Admission(settings.max_waiting_requests, settings.max_inflight_mib * MIB)
+    recent_outcomes = RecentOutcomes(timing.windows["1h"])
+    recent_outcomes.note(outcomes.totals().series, clock.now())
     services = Services(
         clock=clock,
         store=store,
@@ -139,6 +141,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         evaluator=evaluator,
         lifecycle=lifecycle,
         outcomes=outcomes,
+        recent_outcomes=recent_outcomes,
         metrics=build(store, evaluator, lifecycle, clock, settings.min_window_events, outcomes=outcomes),
         timing=timing,
         limits=Limits(
@@ -161,6 +164,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     def tick(now: float) -> None:
         evaluator.tick(now)
         outcomes.retain(lambda key: key == FOLDED or store.find(key) is not None)
+        recent_outcomes.note(outcomes.totals().series, now)
 
     ticker = Ticker(tick, clock, max(SHORTEST_TICK_SECONDS, timing.evaluation_seconds))
 

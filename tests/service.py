@@ -100,6 +100,7 @@ class Service:
 
     def tick(self):
         self.services.evaluator.tick(self.clock.now())
+        self.services.recent_outcomes.note(self.services.outcomes.totals().series, self.clock.now())
 
     def samples(self):
         """Every sample of a scrape that must be answered and must parse: name and labels -> value."""

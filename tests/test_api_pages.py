@@ -76,6 +76,26 @@ def healthy():
         yield made
 
 
+def test_outcome_rates_stand_beside_the_scores():
+    """Of the last hour and before it, each with the number of queries that it is known of."""
+    with service() as made:
+        made.post([event(outcome={"clicked": number < 30, "no_answer": False}) for number in range(40)])
+        made.tick()
+        assert "clicked 75.0% of 40 no answer 0.0% of 40" in page(made).text
+        for seconds in (300, 3600):
+            made.clock.advance(seconds)
+            made.tick()
+        made.post([event(outcome={"clicked": number < 1}) for number in range(8)])
+        made.tick()
+
+        assert re.search(r"clicked 12\.5% of 8 ?75\.0% of 40 no answer ?0\.0% of 40", page(made).text)
+
+
+def test_without_outcomes_there_is_no_table_of_them(healthy):
+    """Absent, not zero."""
+    assert "what came of queries" not in page(healthy).text
+
+
 def test_without_events_the_page_says_how_to_send_one():
     """A stranger's first look."""
     with service() as served:

@@ -13,9 +13,12 @@ from app.compare import Reference
 from app.demo.acts import ACTS, BY_NAME, HEALTHY
 from app.demo.audience import Audience, rate_factor
 from app.demo.corpus import Question, build_corpus, docstrings, reference, source_files
-from app.demo.service import SearchService
+from app.demo.frontend import Frontend
+from app.demo.operations import CHANGED_DOCUMENTS, Operations
+from app.demo.service import JUDGED_SHARE, SearchService
 from app.demo.tokenizer import TOKENIZERS
-from app.demo.traffic import EVENTS_PER_TICK, FIRST_DAY, Orders, Pace, send
+from app.demo.traffic import EVENTS_PER_TICK, FIRST_DAY, Orders, Pace
+from app.demo.users import FEEDBACK_SHARE, Users
 from app.drift.diagnosis import CAUSES
 
 SLICE = {"email", "http", "json", "logging", "tkinter", "turtle.py", "unittest", "urllib", "tarfile.py"}
@@ -48,11 +51,10 @@ def hour(service, act, day):
     rows = []
     for first in range(0, HOUR_EVENTS, EVENTS_PER_TICK):
         questions = service.questions(act, EVENTS_PER_TICK, day + first / HOUR_EVENTS / 24)
-        vectors, hits = service.answer(act, questions)
         rows += [
-            (vector, found.scores[0] if found.scores else np.nan, question.text)
-            for question, vector, found in zip(questions, vectors, hits, strict=True)
-            if vector is not None
+            (answer.embedding, answer.hits.scores[0] if answer.hits.scores else np.nan, question.text)
+            for question, answer in zip(questions, service.answer(act, questions), strict=True)
+            if answer.embedding is not None
         ]
     vectors, scores, hashes = zip(*rows, strict=True)
     return Hour(np.array(vectors), np.array(scores), list(hashes))
@@ -95,41 +97,41 @@ def test_a_lost_normalisation_leaves_the_similarities_alone(service):
     """The engine compares by cosine: nothing but the length tells."""
     act = BY_NAME["normalisation_lost"]
     questions = service.questions(HEALTHY, 100, 0.3)
-    (usual, found), (lost, same) = (service.answer(each, questions) for each in (HEALTHY, act))
+    usual, lost = (service.answer(each, questions) for each in (HEALTHY, act))
 
-    for vector, other in zip(usual, lost, strict=True):
-        assert (vector is None) == (other is None)
-        assert vector is None or np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
-        assert other is None or np.linalg.norm(other) < 0.999
-    for hits, others in zip(found, same, strict=True):
-        assert hits.scores == pytest.approx(others.scores, abs=1e-5)
+    for one, other in zip(usual, lost, strict=True):
+        assert (one.embedding is None) == (other.embedding is None)
+        assert one.embedding is None or np.linalg.norm(one.embedding) == pytest.approx(1, abs=1e-6)
+        assert other.embedding is None or np.linalg.norm(other.embedding) < 0.999
+        assert one.hits.scores == pytest.approx(other.hits.scores, abs=1e-5)
 
 
 def test_a_question_without_a_word_has_no_embedding(service):
     """And finds nothing: a vector of zeros would be a lie."""
-    (embedding,), (hits,) = service.answer(HEALTHY, [Question("?", "a", "a")])
+    (answer,) = service.answer(HEALTHY, [Question("?", "a", "a")])
 
-    assert embedding is None
-    assert ([], []) == (hits.scores, hits.ids)
+    assert answer.embedding is None
+    assert answer.no_answer
+    assert ([], []) == (answer.hits.scores, answer.hits.ids)
 
 
 def test_a_failed_embedding_is_zeros_and_finds_nothing(service):
     """In the share that the act says."""
     act = BY_NAME["zeros"]
-    embeddings, hits = service.answer(act, service.questions(act, 2000, 0.3))
-    zeros = [i for i, each in enumerate(embeddings) if each is not None and not each.any()]
+    answers = service.answer(act, service.questions(act, 2000, 0.3))
+    zeros = [each for each in answers if each.embedding is not None and not each.embedding.any()]
 
     assert len(zeros) / 2000 == pytest.approx(act.zeros_share, abs=0.02)
-    assert not any(hits[i].ids for i in zeros)
+    assert not any(each.hits.ids for each in zeros)
 
 
 def test_two_tokenizers_side_by_side_give_one_question_two_vectors(service):
     """Half of the time each."""
     act = BY_NAME["tokenizers_mixed"]
     question = Question("Read the HTTP Server's request and close the connection", "a", "a")
-    embeddings, _ = service.answer(act, [question] * 400)
-    (usual,), _ = service.answer(HEALTHY, [question])
-    shares = [np.dot(each, usual) > 0.999 for each in embeddings]
+    (usual,) = service.answer(HEALTHY, [question])
+    answers = service.answer(act, [question] * 400)
+    shares = [np.dot(each.embedding, usual.embedding) > 0.999 for each in answers]
 
     assert np.mean(shares) == pytest.approx(act.tokenizer_share, abs=0.1)
 
@@ -233,19 +235,25 @@ class Recorder:
     """Stands in for the client."""
 
     def __init__(self):
-        self.events = []
+        self.events, self.outcomes, self.told = [], {}, []
 
     def record(self, **event):
         self.events.append(event)
+
+    def outcome(self, query_id, **outcome):
+        self.outcomes[query_id] = outcome
+
+    def lifecycle(self, *what, **told):
+        self.told.append((*what, told))
 
 
 def test_an_event_carries_what_a_search_service_knows(service):
     """One event a question, with the vector as the model gives it and ten scores, best first; no text leaves."""
     client = Recorder()
     questions = service.questions(HEALTHY, 5, 0.5)
-    send(service, client, HEALTHY, questions, 40)
+    Frontend(service, Users(), client).serve(HEALTHY, questions)
 
-    assert ["q40", "q41", "q42", "q43", "q44"] == [event["query_id"] for event in client.events]
+    assert ["q0", "q1", "q2", "q3", "q4"] == [event["query_id"] for event in client.events]
     for question, event in zip(questions, client.events, strict=True):
         assert sorted(event["scores"], reverse=True) == event["scores"]
         assert 10 == len(event["ids"]) == event["result_count"]
@@ -254,3 +262,124 @@ def test_an_event_carries_what_a_search_service_knows(service):
         assert 1 == pytest.approx(np.linalg.norm(event["embedding"]), abs=1e-6)
         assert hashlib.blake2b(question.text.encode(), digest_size=16).hexdigest() == event["input_hash"]
         assert not any(question.text == value for value in event.values() if isinstance(value, str))
+
+
+def hits_and_successes(service, act, ticks=60):
+    """The share of judged queries whose document was found, and of known outcomes that are successes."""
+    client = Recorder()
+    frontend = Frontend(service, Users(), client)
+    for tick in range(ticks):
+        frontend.serve(act, service.questions(act, EVENTS_PER_TICK, 0.3 + tick / ticks / 24))
+    judged = [event for event in client.events if event["relevant"]]
+    hits = [bool(set(event["relevant"]) & set(event["ids"])) for event in judged]
+    return np.mean(hits), np.mean([outcome["success"] for outcome in client.outcomes.values()]), client
+
+
+def test_users_find_less_where_the_right_documents_are_not_among_the_results(service):
+    """Worse retrieval has worse outcomes, and none of it changes where only the lengths of vectors do."""
+    measured = {
+        name: hits_and_successes(service, BY_NAME[name])
+        for name in ("healthy", "stale_index", "tokenizer_silent", "normalisation_lost")
+    }
+    hits, successes = ({name: each[part] for name, each in measured.items()} for part in (0, 1))
+
+    for shares in (hits, successes):
+        assert shares["tokenizer_silent"] < 0.5 * shares["healthy"]
+        assert shares["stale_index"] < 0.9 * shares["healthy"]
+        assert shares["normalisation_lost"] == pytest.approx(shares["healthy"], abs=0.1)
+
+
+def test_outcomes_come_after_their_queries_and_of_a_part_of_them(service):
+    """A moment later, as the next questions are asked; the same questions are judged each time."""
+    _, _, client = hits_and_successes(service, HEALTHY)
+    recorded = {event["query_id"] for event in client.events[:-EVENTS_PER_TICK]}
+
+    assert set(client.outcomes) <= recorded
+    assert FEEDBACK_SHARE == pytest.approx(len(client.outcomes) / len(recorded), abs=0.03)
+    judged = {event["input_hash"]: event["relevant"] is not None for event in client.events}
+    assert len(judged) == len({(event["input_hash"], event["relevant"] is not None) for event in client.events})
+    assert 1 / JUDGED_SHARE == pytest.approx(np.mean(list(judged.values())), abs=0.05)
+
+
+def test_a_success_is_a_click_and_nobody_who_had_one_asks_further():
+    """The right document first is opened nearly always, tenth seldom; without one at all there is none."""
+    users = Users()
+    first, last, without, nothing = (
+        [each for _ in range(4000) if (each := users.outcome(shown, {7})) is not None]
+        for shown in ([7, 1, 2], [1] * 9 + [7], [1, 2, 3], [])
+    )
+
+    for outcome in (*first, *last, *without, *nothing):
+        assert outcome["clicked"] or not outcome["success"]
+        assert not (outcome["success"] and outcome["escalated"])
+    shares = [np.mean([each["success"] for each in outcomes]) for outcomes in (first, last, without, nothing)]
+    assert [0.9, 0.26, 0, 0] == pytest.approx(shares, abs=0.05)
+    assert 0 == sum(each["clicked"] for each in nothing) < sum(each["clicked"] for each in without)
+
+
+def test_half_of_the_announced_canary_is_the_new_version(service):
+    """Each event names the version that its query went through."""
+    act = BY_NAME["tokenizer_announced"]
+    _, _, client = hits_and_successes(service, act, ticks=20)
+    versions = [event["tokenizer_version"] for event in client.events]
+
+    assert {"1", "2"} == set(versions)
+    assert act.tokenizer_share == pytest.approx(versions.count("2") / len(versions), abs=0.05)
+
+
+def told_over(*played):
+    """What is told while acts are played from one day to another, a look every minute."""
+    client = Recorder()
+    operations = Operations(client, documents=100, hour_seconds=1.0)
+    for name, first, last in played:
+        for minute in range(round(1440 * first), round(1440 * last)):
+            operations.go_on(BY_NAME[name], minute / 1440)
+    return client.told
+
+
+def counts(told, *what):
+    return sum(each[:2] == what for each in told)
+
+
+def test_an_announced_version_is_deployed_and_rolled_back():
+    """As a canary, after the one in service was told of; each has an id of its own."""
+    told = told_over(("healthy", 0.5, 0.6), ("tokenizer_announced", 0.6, 0.7), ("healthy", 0.7, 0.8))
+    deployments = [(status, more) for kind, status, more in told if kind == "deployment"]
+
+    assert ["finished", "started", "rolled_back"] == [status for status, _ in deployments]
+    assert ["stable", "canary", "canary"] == [more["track"] for _, more in deployments]
+    assert ["1", "2", "2"] == [more["tokenizer_version"] for _, more in deployments]
+    first, started, ended = (more["deployment"] for _, more in deployments)
+    assert started == ended != first
+
+
+def test_documents_are_indexed_in_time_but_while_the_job_is_stuck():
+    """Three minutes after they came in; of a stale index only when the job goes on."""
+    healthy = told_over(("healthy", 0.5, 0.75))
+    stale = told_over(("healthy", 0.5, 0.6), ("stale_index", 0.6, 0.75))
+    ingested = [told["ids"] for kind, status, told in healthy if (kind, status) == ("documents", "ingested")]
+
+    assert 36 == counts(healthy, "documents", "ingested") == counts(stale, "documents", "ingested")
+    assert CHANGED_DOCUMENTS == len(set(ingested[0]))
+    assert {*range(100)} == {each for ids in ingested for each in ids}
+    assert counts(healthy, "documents", "indexed") >= 35
+    assert counts(stale, "documents", "indexed") <= 15
+    assert 35 <= counts(
+        told_over(("healthy", 0.5, 0.6), ("stale_index", 0.6, 0.7), ("healthy", 0.7, 0.75)), "documents", "indexed"
+    )
+
+
+def test_the_index_is_rebuilt_each_night_under_announced_maintenance_that_ends():
+    """Not while the job is stuck, which is a rebuild that does not end."""
+    nights = [(kind, status) for kind, status, _ in told_over(("healthy", 0.5, 2.5)) if kind != "documents"]
+    night = [
+        ("maintenance", "begin"),
+        ("reindex", "started"),
+        ("reindex", "progress"),
+        ("reindex", "finished"),
+        ("maintenance", "end"),
+    ]
+    stuck = [(kind, status) for kind, status, _ in told_over(("stale_index", 0.5, 1.5)) if kind != "documents"]
+
+    assert [("deployment", "finished"), *night, *night] == nights
+    assert [("deployment", "finished"), ("reindex", "started"), ("reindex", "progress")] == stuck

@@ -158,6 +158,37 @@ def test_all_acts_are_noticed_in_time_and_told_with_the_evidence():
             assert f"  diagnosis: {act.cause}: as seen" in world.said
 
 
+def test_the_users_of_an_act_are_told():
+    """The share of those who found what they came for meanwhile, of those of whom it is known; else nothing."""
+    world = learned()
+    read = world.read
+
+    def with_outcomes():
+        found, all_of_them = 400 + (world.now - 40) * 10, 1000 + (world.now - 40) * 100
+        lines = [
+            f"embedding_outcomes_total{{{series(version, outcome=outcome, value=value, band=band)}}} {count}"
+            for version, outcome, value, band, count in (
+                ("1", "success", "true", "normal", found),
+                ("1", "success", "false", "normal", 0),
+                ("1", "success", "false", "poor", all_of_them - found),
+                ("1", "clicked", "true", "normal", 77777),
+                ("2", "success", "true", "normal", 88888),
+            )
+        ]
+        more = Reading.of("\n".join(lines) + "\n", listing()).samples
+        reading = read()
+        return Reading({**reading.samples, **more}, reading.suspects)
+
+    world.performance.read = with_outcomes
+    world.performance.play(BY_NAME["stale_index"], 1, 1)
+
+    (line,) = [line for line in world.said if line.startswith("  users: ")]
+    assert line.startswith("  users: 10% of ")
+    quiet = learned()
+    quiet.performance.play(BY_NAME["stale_index"], 1, 1)
+    assert not any(line.startswith("  users: ") for line in quiet.said)
+
+
 def test_the_healthy_act_is_as_long_as_its_events():
     """Ten thousand, however fast they come."""
     slow, fast = (learned(events_per_second=rate) for rate in (500, 2000))

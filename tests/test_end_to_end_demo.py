@@ -55,13 +55,13 @@ def get(port, path):
 
 @pytest.fixture(scope="module")
 def played():
-    """Play it once and look at its pages every second, as a browser and Prometheus would."""
+    """Play it once and look at its pages every second or so, as a browser and Prometheus would."""
     port = free_port()
     pages = {path: [] for path in PATHS}
     over = threading.Event()
 
     def look():
-        while not over.wait(1):
+        while not over.wait(0.8):
             for path in PATHS:
                 try:
                     pages[path].append(get(port, path))
@@ -156,6 +156,58 @@ def test_an_announced_tokenizer_is_a_series_of_its_own(played):
     assert all(each <= {"1"} for each in versions[: versions.index({"1", "2"})])
 
 
+def by_labels(page, name, **wanted):
+    """The sum of the samples with these labels."""
+    return sum(
+        value
+        for labels, value in page.get(name, ())
+        if all(labels.get(each) == value for each, value in wanted.items())
+    )
+
+
+def test_labels_and_outcomes_are_counted(played):
+    """Of each query whether there was an answer, of one in four what its user made of it, of one in five its recall."""
+    page = samples(played.pages["/metrics"][-1])
+    queries = by_labels(page, "embedding_queries_total")
+
+    assert 0.95 < by_labels(page, "embedding_outcomes_total", outcome="no_answer") / queries <= 1
+    for outcome in ("success", "clicked", "escalated"):
+        assert 0.2 < by_labels(page, "embedding_outcomes_total", outcome=outcome) / queries < 0.3
+    assert 0.1 < by_labels(page, "embedding_labelled_queries_total") / queries < 0.3
+    assert (
+        0 < by_labels(page, "embedding_hit_queries_total", k="10") < by_labels(page, "embedding_labelled_queries_total")
+    )
+
+
+def test_what_was_done_on_purpose_is_told(played):
+    """The canary is announced, fails and is rolled back; the index is rebuilt, and documents are late in one act."""
+    pages = [samples(page) for page in played.pages["/metrics"]]
+    last = pages[-1]
+
+    announced = {
+        (labels["tokenizer_version"], value)
+        for page in pages
+        for labels, value in page.get("embedding_version_announced", ())
+    }
+    assert {("1", 1), ("2", 1)} == announced
+    assert 1 == by_labels(last, "embedding_deployments_total", track="canary", result="rolled_back")
+    assert any(by_labels(page, "embedding_canary_result", tokenizer_version="2", result="fail") for page in pages)
+    assert by_labels(last, "embedding_documents_fresh_total") > 2 * by_labels(last, "embedding_documents_late_total")
+    assert by_labels(last, "embedding_reindexes_total", result="finished") >= 2
+
+
+def test_documents_are_late_while_the_indexing_job_is_stuck(played):
+    """The freshness falls in that act, and a slow machine may make some late before it."""
+    pages = [samples(page) for page in played.pages["/metrics"]]
+    told = [[by_labels(page, f"embedding_documents_{what}_total") for what in ("fresh", "late")] for page in pages]
+    cause = {"cause": "index_stale_or_reembedded", "baseline": "pinned"}
+    named = [by_labels(page, "embedding_drift_suspect", **cause) for page in pages].index(1)
+    (fresh_before, late_before), (fresh, late) = told[named - 4], told[named + 2]
+
+    assert late_before / (fresh_before + late_before) < 0.15
+    assert (late - late_before) / (fresh - fresh_before + late - late_before) > 0.2
+
+
 def test_the_landing_page_shows_state_counts_and_pictures(played):
     """One card a series; the pictures show now over the baseline, once there is one."""
     # Before the first evaluation there is no state to show.
@@ -167,6 +219,8 @@ def test_the_landing_page_shows_state_counts_and_pictures(played):
     assert "Baseline: <strong>final" in last
     assert re.search(r"\d\d,\d{3} events", last)
     assert last.count("<svg") >= 2
+    assert re.search(r"<td>success</td>\s*<td>\d+\.\d%.*of \d", last)
+    assert "no answer" in last
     assert 2 == max(page.count("<article") for page in played.pages["/"])
 
 

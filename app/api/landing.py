@@ -59,6 +59,7 @@ def _card(services: Services, totals: Totals, view: SeriesView | None, now: floa
         "invalid": totals.invalid_vectors.total(),
         "age_seconds": max(0.0, now - totals.last_event),
         "diagnoses": {} if view is None else _diagnoses(view),
+        "outcomes": services.recent_outcomes.shares(totals.key),
         "windows": [] if view is None else _windows(view, services.min_window_events),
         "baseline": baseline,
         "others": [] if view is None else view.baselines[1:],

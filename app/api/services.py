@@ -13,7 +13,7 @@ from app.evaluate import Evaluator
 from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.model import Clock, Timing
-from app.outcomes import OutcomeMemory
+from app.outcomes import OutcomeMemory, RecentOutcomes
 from app.store import SeriesStore
 
 UPLOAD_SECONDS = 120.0
@@ -30,6 +30,7 @@ class Services:
     evaluator: Evaluator
     lifecycle: Lifecycle
     outcomes: OutcomeMemory
+    recent_outcomes: RecentOutcomes
     metrics: Metrics
     timing: Timing
     limits: Limits

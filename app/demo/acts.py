@@ -23,6 +23,7 @@ class Act:
     """What the diagnosis must name first, as in the label `cause`; None where it must name nothing."""
     tokenizer: str = "uncased"
     tokenizer_version: str = TOKENIZER_VERSION
+    """What the events of queries that went through `tokenizer` say."""
     tokenizer_share: float = 1.0
     """The share of queries that go through `tokenizer`; the others go through the one the model was trained with."""
     unit_length: bool = True
@@ -38,7 +39,7 @@ class Act:
 
     @property
     def announced(self) -> bool:
-        """Whether its events make a series of their own, by another version than the watched one's."""
+        """Whether a deployment is told of, and its events make a series of their own beside the watched one."""
         return self.tokenizer_version != TOKENIZER_VERSION
 
     @property
@@ -64,16 +65,19 @@ ACTS: tuple[Act, ...] = (
     Act(
         name="tokenizer_announced",
         title="a new tokenizer, announced",
-        story="The queries go through another tokenizer, and the service says so: its events carry tokenizer_version"
-        ' "2". They make a series of their own, with a baseline of its own to learn.',
+        story="A canary: half of the queries go through another tokenizer, and the team says so, with a lifecycle event"
+        ' and with tokenizer_version "2" in those events. They make a series of their own, which is held against the'
+        " other; embedding_canary_result says what comes of it, and the canary is rolled back.",
         tokenizer="cased",
         tokenizer_version="2",
+        tokenizer_share=0.5,
     ),
     Act(
         name="stale_index",
         title="a stale index",
         story="The indexing job stopped after two thirds of the documents, before the last modules and the language"
-        " reference. The queries are as ever, and so are their vectors; but what many of them look for is not there.",
+        " reference. The queries are as ever, and so are their vectors; but what many of them look for is not there,"
+        " documents that change meanwhile are not indexed in time, and fewer users find what they came for.",
         cause="index_stale_or_reembedded",
         indexed_share=2 / 3,
     ),

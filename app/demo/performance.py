@@ -18,6 +18,8 @@ HEALTHY_PATIENCE_HOURS = 24.0
 """How long it waits for them."""
 ACT_HOURS = 1.5
 """How long any other act goes on at least, so that the 1h window is full of it."""
+LINGERING_HOURS = 1.0
+"""How long it goes on once it is named, to be looked at."""
 FALSE_ALARM_HOURS = 65 / 60
 """What is over a limit for so long opens a ticket by the shipped rules; a limit is made to be touched now and then."""
 PATIENCE_HOURS = 6.0
@@ -45,6 +47,8 @@ class Outcome:
     """How long an hour of the exporter takes."""
     events: int = 0
     """Of the watched series while the act went on."""
+    users: tuple[int, int] = (0, 0)
+    """Those who found what they came for, and all of whom it is known."""
     seconds: float | None = None
     """From the beginning of the act until the diagnosis named its cause first, and went on to; None where it does not.
 
@@ -143,7 +147,7 @@ class Performance:
         self.say(textwrap.fill(act.story, 100, initial_indent="  ", subsequent_indent="  "))
         self.say(f"  look at {act.look_at}")
         outcome = Outcome(act, self.hour_seconds)
-        before = self.read().events()
+        before = self.read()
         began, began_unix = self.monotonic(), self.unix_time()
         self.send(act)
         elapsed = 0.0
@@ -151,10 +155,14 @@ class Performance:
             self.sleep(self.poll_seconds)
             reading = self.read()
             elapsed = self.monotonic() - began
-            outcome.events = reading.events() - before
+            outcome.events = reading.events() - before.events()
+            outcome.users = _between(before, reading, act.tokenizer_version)
             self._note(outcome, reading, elapsed, began_unix)
         if outcome.diagnosis:
             self.say(f"  diagnosis: {outcome.diagnosis}")
+        found, users = outcome.users
+        if users:
+            self.say(f"  users: {found / users:.0%} of {users:,} found what they came for")
         highest = f"; highest: {outcome.highest}" if outcome.highest else ""
         self.say(f"  {outcome}{highest}")
         return outcome
@@ -183,7 +191,11 @@ class Performance:
     def _over(self, outcome: Outcome, elapsed: float) -> bool:
         if outcome.act is HEALTHY:
             return outcome.events >= HEALTHY_EVENTS or elapsed >= HEALTHY_PATIENCE_HOURS * self.hour_seconds
-        return elapsed >= ACT_HOURS * self.hour_seconds and (outcome.seconds is not None or elapsed >= self._patience)
+        if elapsed < ACT_HOURS * self.hour_seconds:
+            return False
+        if outcome.seconds is None:
+            return elapsed >= self._patience
+        return elapsed >= outcome.seconds + LINGERING_HOURS * self.hour_seconds
 
     def _wait_for_health(self, least: float, longest: float, window: str | None = None) -> None:
         self.send(HEALTHY)
@@ -242,3 +254,8 @@ class Performance:
         if outcome.seconds is None and new:
             outcome.seconds = elapsed
             self.say(f'  + {elapsed:5.1f} s  a new series: tokenizer_version="{version}"')
+
+
+def _between(before: Reading, after: Reading, tokenizer_version: str) -> tuple[int, int]:
+    (found, users), (found_before, users_before) = (each.successes(tokenizer_version) for each in (after, before))
+    return found - found_before, users - users_before

@@ -1,5 +1,7 @@
 """The traffic process: a search service that answers its users and sends an event for every query.
 
+Beside them it tells what users made of the answers, and what was done to the model and to the index.
+
 It reads the name of the act to play from its standard input, a line each, starts with the first and ends with the
 input, so it never outlives the demonstration that started it. SIGTERM ends it too, in the middle of its training.
 """
@@ -14,7 +16,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import contextlib
-import hashlib
 import signal
 import sys
 import threading
@@ -25,9 +26,12 @@ from embedding_drift_client import DriftClient
 
 from app.demo.acts import BY_NAME, MODEL, MODEL_VERSION, Act
 from app.demo.audience import rate_factor
-from app.demo.corpus import Question, load_corpus
+from app.demo.corpus import load_corpus
+from app.demo.frontend import Frontend
 from app.demo.lsa import DIMENSIONS
+from app.demo.operations import Operations
 from app.demo.service import SearchService
+from app.demo.users import Users
 
 EVENTS_PER_TICK = 48
 """Queries that are embedded and searched together: enough for one matrix product to be cheap."""
@@ -84,24 +88,6 @@ class Orders:
         self.ended.set()
 
 
-def send(service: SearchService, client: DriftClient, act: Act, questions: list[Question], first_id: int) -> None:
-    """Answer the questions and record an event for each; all of them took as long as their batch."""
-    began = time.perf_counter()
-    vectors, hits = service.answer(act, questions)
-    latency_seconds = time.perf_counter() - began
-    for i, (question, vector, found) in enumerate(zip(questions, vectors, hits, strict=True)):
-        client.record(
-            tokenizer_version=act.tokenizer_version,
-            query_id=f"q{first_id + i}",
-            input_hash=hashlib.blake2b(question.text.encode(), digest_size=16).hexdigest(),
-            embedding=vector,
-            scores=found.scores,
-            ids=found.ids,
-            result_count=len(found.scores),
-            latency_seconds=latency_seconds,
-        )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, index, say "ready", then play the acts until the input ends."""
     parser = argparse.ArgumentParser(prog="python -m app.demo.traffic", description=__doc__)
@@ -132,9 +118,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         _play(service, client, orders, args.day_seconds, args.events_per_day)
     client.close(timeout_seconds=2.0)
-    stats = client.stats
-    if stats.accepted < stats.recorded:
-        print(f"not every event of the traffic was counted: {stats}", file=sys.stderr, flush=True)
+    for what, stats in (
+        ("event", client.stats),
+        ("outcome", client.outcome_stats),
+        ("lifecycle event", client.lifecycle_stats),
+    ):
+        if stats.accepted < stats.recorded:
+            print(f"not every {what} of the traffic was counted: {stats}", file=sys.stderr, flush=True)
     return 0
 
 
@@ -144,14 +134,15 @@ def _play(
     while orders.act is None and not orders.ended.wait(0.02):
         pass
     pace = Pace(day_seconds=day_seconds, events_per_day=events_per_day, start=time.monotonic())
-    sent = 0
+    frontend = Frontend(service, Users(), client)
+    operations = Operations(client, service.passages, hour_seconds=day_seconds / 24)
     while not orders.ended.wait(pace.tick_seconds):
         now = time.monotonic()
         count = pace.due(now)
         act = orders.act
         if count and act is not None:
-            send(service, client, act, service.questions(act, count, pace.day(now)), sent)
-            sent += count
+            operations.go_on(act, pace.day(now))
+            frontend.serve(act, service.questions(act, count, pace.day(now)))
 
 
 if __name__ == "__main__":

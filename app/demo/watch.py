@@ -89,6 +89,15 @@ class Reading:
         """Events of the watched series accepted so far."""
         return int(sum(value for _, value in self._of_version("embedding_events_total", TOKENIZER_VERSION)))
 
+    def successes(self, tokenizer_version: str) -> tuple[int, int]:
+        """Users of this version who found what they came for, and all of whom it is known."""
+        told = [
+            (labels["value"] == "true", int(value))
+            for labels, value in self._of_version("embedding_outcomes_total", tokenizer_version)
+            if labels["outcome"] == "success"
+        ]
+        return sum(count for success, count in told if success), sum(count for _, count in told)
+
     def first_seen(self, tokenizer_version: str) -> float | None:
         """When this version was first seen, in unix seconds; None where it was not."""
         seen = self._of_version("embedding_version_first_seen_timestamp_seconds", tokenizer_version)

@@ -12,6 +12,7 @@ from app.outcomes.memory import (
     query_keys,
 )
 from app.outcomes.queries import take_queries
+from app.outcomes.recent import RecentOutcomes, Share
 
 __all__ = [
     "MEMORY_SECONDS",
@@ -22,6 +23,8 @@ __all__ = [
     "OutcomeRequest",
     "OutcomeTotals",
     "OutcomeValue",
+    "RecentOutcomes",
+    "Share",
     "decode_outcomes",
     "query_keys",
     "take_queries",
