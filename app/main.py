@@ -30,6 +30,7 @@ from app.lifecycle import Lifecycle, Spans
 from app.metrics import build
 from app.model import FOLDED, Clock, SystemClock, Timing
 from app.outcomes import MEMORY_SECONDS, OutcomeMemory, RecentOutcomes
+from app.server import Connections, Listener, Server, enough_descriptors
 from app.store import STORES, SeriesStore
 
 log = structlog.get_logger("app.main")
@@ -161,6 +162,9 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         time_scale=settings.time_scale,
     )
 
+    services.metrics.own.watch("waiting_requests", lambda: admission.waiting)
+    services.metrics.own.watch("held_bytes", lambda: admission.held_bytes)
+
     def tick(now: float) -> None:
         evaluator.tick(now)
         outcomes.retain(lambda key: key == FOLDED or store.find(key) is not None)
@@ -175,7 +179,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         # Cancelled by a second Ctrl-C, for which uvicorn leaves out the end of the lifespan and logs a traceback.
         with suppress(asyncio.CancelledError):
             yield
-        services.ready = False
+        services.close_intake()
         await asyncio.to_thread(ticker.stop, settings.shutdown_timeout_seconds)
         await asyncio.to_thread(admission.close)
 
@@ -214,7 +218,7 @@ def serve(settings: Settings) -> int:
     """Run the service until it is told to stop; return the exit code."""
     try:
         app = create_app(settings, create_store(settings), SystemClock())
-        listener = _listen(settings)
+        listening = _listen(settings)
     except StartError as error:
         log.error("cannot start", why=str(error))
         return 1
@@ -233,17 +237,23 @@ def serve(settings: Settings) -> int:
         # Without it a half-sent request holds a stop for ever, and the lifespan never ends.
         timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_seconds)),
     )
-    server = uvicorn.Server(config)
+    services: Services = app.state.services
+    connections = Connections(
+        settings.max_connections, settings.request_timeout_seconds, services.metrics.own.count_closed
+    )
+    services.metrics.own.watch("connections", lambda: len(connections))
+    listener = Listener(listening, connections, lambda: None, settings.request_timeout_seconds)
+    server = Server(config, {"main": listener}, connections, services.close_intake)
     for each in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal once more when it is done, and a stop that was asked for is no failure. Its own
         # handler, so that a signal is not lost that comes before it sets that itself.
         signal.signal(each, server.handle_exit)
-    host, port = listener.getsockname()[:2]
+    host, port = listening.getsockname()[:2]
     log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}/", version=__version__)
     # What is imported stays: a full collection would go through all of it, and hold every request up for some 20 ms.
     gc.collect()
     gc.freeze()
-    server.run(sockets=[listener])
+    server.run()
     # Or what is frozen would keep sketches alive past the end, and their library complain of it.
     gc.unfreeze()
     log.info("stopped")
@@ -251,6 +261,10 @@ def serve(settings: Settings) -> int:
 
 
 def _listen(settings: Settings) -> socket.socket:
+    most = enough_descriptors(settings.max_connections)
+    if most is not None:
+        message = f"--max-connections {settings.max_connections}: the system allows {most} open files; raise its limit"
+        raise StartError(message)
     address = settings.listen
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:

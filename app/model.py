@@ -123,6 +123,17 @@ class Shed(StrEnum):
     BYTES = "bytes"
 
 
+class Closed(StrEnum):
+    """Why a connection was closed on its client: the `reason` of embedding_exporter_closed_connections_total."""
+
+    CROWDED = "crowded"
+    SLOW_REQUEST = "slow_request"
+    SLOW_READER = "slow_reader"
+    HEAD_TOO_LARGE = "head_too_large"
+    MALFORMED = "malformed"
+    HANDSHAKE = "handshake"
+
+
 class Ignored(StrEnum):
     """Why an event, or a part of it, was left out on purpose: the `reason` of embedding_events_ignored_total."""
 

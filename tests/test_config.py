@@ -51,6 +51,7 @@ EXAMPLES = {
     "max_body_mib": ("4", 4),
     "max_inflated_mib": ("8", 8),
     "max_label_bytes": ("64", 64),
+    "max_connections": ("99", 99),
     "max_waiting_requests": ("9", 9),
     "max_inflight_mib": ("100", 100),
     "request_timeout_seconds": ("2.5", 2.5),

@@ -19,6 +19,7 @@ LAYERS = (
     {"evaluate", "state"},
     {"metrics"},
     {"api"},
+    {"server"},
     {"main"},
     {"cli"},
 )
@@ -43,7 +44,7 @@ LIBRARIES = {
     "fastapi": {"api", "main"},
     "markdown_it": {"api"},
     "starlette": {"api", "main"},
-    "uvicorn": {"main", "cli"},
+    "uvicorn": {"server", "main", "cli"},
 }
 """Libraries that only some parts may know."""
 

@@ -22,6 +22,7 @@ from app.evaluate import BaselineView, Evaluation, ResultsView, SeriesView, Wind
 from app.lifecycle import Deployment, Documents, Lifecycle, Maintenance, Reindex
 from app.metrics import build
 from app.metrics.catalog import FAMILIES
+from app.metrics.own import WATCHED
 from app.metrics.reference import page
 from app.model import MAX_ERROR_TYPES, Outcome, Reason, Score, SeriesKey, Timing, VectorFault
 from app.outcomes import OutcomeMemory
@@ -165,6 +166,8 @@ class Maximal:
         parts = {"lifecycle": lived(), "outcomes": outcomes}
         self.metrics = build(store, Evaluations(full_view()), clock=clock, min_window_events=200, **parts)
         self.metrics.own.observe_request("/v1/events", 202, 0.004)
+        for name in WATCHED:
+            self.metrics.own.watch(name, lambda: 1)
         self.scrape()
 
     def scrape(self, accept=None):

@@ -245,7 +245,7 @@ def test_the_http_page_has_the_limits_that_hold():
     rows = re.findall(r"^\| .* \| (\d+).* \| `(\w+)` \|$", page, re.MULTILINE)
     settings = Settings()
 
-    assert len(rows) == 9
+    assert len(rows) == 10
     assert [(name, getattr(settings, name)) for _, name in rows] == [(name, float(value)) for value, name in rows]
     assert (Limits().dimension, Limits().top_k, Limits().events, Limits().label_bytes) == (
         settings.max_dimension,

@@ -44,3 +44,7 @@ class Services:
     """Held while a file is taken: each may need some hundred MiB."""
     ready: bool = False
     """Whether intake is open: from the end of the start to the beginning of the stop."""
+
+    def close_intake(self) -> None:
+        """Say so at once when a stop begins: requests under way are still waited for."""
+        self.ready = False

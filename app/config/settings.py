@@ -321,6 +321,16 @@ class Settings:
     max_label_bytes: int = field(
         default=128, metadata=_about(_LIMITS, _COUNT, "BYTES", "A label value such as the model's name, in UTF-8.")
     )
+    max_connections: int = field(
+        default=512,
+        metadata=_about(
+            _LIMITS,
+            _COUNT,
+            "N",
+            "Connections open at once. A further one takes the place of the one that has waited longest for its "
+            "client, idle or with half a request sent: whoever sends a request at once, as a scraper, is answered.",
+        ),
+    )
     max_waiting_requests: int = field(
         default=64,
         metadata=_about(
@@ -345,7 +355,8 @@ class Settings:
             _LIMITS,
             _DURATION,
             "SECONDS",
-            "A request body must have arrived by then, in real time.",
+            "The head of a request, and then its body, must each have arrived by then, and a handshake of TLS ended, "
+            "in real time.",
         ),
     )
 

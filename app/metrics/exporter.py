@@ -116,6 +116,40 @@ EXPORTER: Final[tuple[Source[Vitals], ...]] = (
         lambda vitals: sorted(vitals.own.requests.items()),
     ),
     Source(
+        Family("embedding_exporter_connections", "gauge", (), "Open connections, at most the setting max_connections."),
+        single(lambda vitals: vitals.own.watched.get("connections")),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_waiting_requests",
+            "gauge",
+            (),
+            "Requests to ingest whose bodies are there and whose turn has not come, at most max_waiting_requests.",
+        ),
+        single(lambda vitals: vitals.own.watched.get("waiting_requests")),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_held_bytes",
+            "gauge",
+            (),
+            "Bytes of bodies to ingest that are held, whole or in part, at most max_inflight_mib.",
+        ),
+        single(lambda vitals: vitals.own.watched.get("held_bytes")),
+    ),
+    Source(
+        Family(
+            "embedding_exporter_closed_connections_total",
+            "counter",
+            ("reason",),
+            "Connections closed on their clients: crowded (there were max_connections, and it had waited longest for "
+            "its client, or found all others at work), slow_request (no whole head in time; bodies count under "
+            "embedding_event_failures_total), slow_reader (a minute with a reply unread), head_too_large, malformed "
+            "(not HTTP), handshake (of TLS: too slow, no fit certificate, or no TLS).",
+        ),
+        lambda vitals: [((reason,), count) for reason, count in vitals.own.closed.items()],
+    ),
+    Source(
         Family(
             "embedding_exporter_shed_requests_total",
             "counter",

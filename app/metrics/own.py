@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
 import numpy as np
 
-from app.model import Reason, Shed
+from app.model import Closed, Reason, Shed
 from app.sketch import BucketCounts
 
 DURATION_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -17,6 +18,9 @@ DURATION_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 
 STAGED_REQUESTS: Final = 256
 """Counting one duration into buckets costs as much as counting some hundred."""
+
+WATCHED: Final = ("connections", "waiting_requests", "held_bytes")
+"""Numbers of now, which are not counted here."""
 
 Answered = tuple[str, str]
 """Route template and class of status, such as ("/v1/events", "2xx")."""
@@ -28,8 +32,10 @@ class OwnTotals:
 
     failures: dict[Reason, int]
     shed: dict[Shed, int]
+    closed: dict[Closed, int]
     requests: dict[Answered, BucketCounts]
     scrape_seconds: float | None
+    watched: dict[str, int]
 
 
 class OwnMetrics:
@@ -43,9 +49,16 @@ class OwnMetrics:
         self._lock = Lock()
         self._failures: Counter[Reason] = Counter(dict.fromkeys(Reason, 0))
         self._shed: Counter[Shed] = Counter(dict.fromkeys(Shed, 0))
+        self._closed: Counter[Closed] = Counter(dict.fromkeys(Closed, 0))
         self._requests: dict[Answered, BucketCounts] = {}
         self._staged: dict[Answered, list[float]] = {}
         self._scrape_seconds: float | None = None
+        self._watched: dict[str, Callable[[], int]] = {}
+
+    def watch(self, name: str, read: Callable[[], int]) -> None:
+        """Ask for a number at each scrape that somebody else has: one of WATCHED."""
+        assert name in WATCHED
+        self._watched[name] = read
 
     def count_failure(self, reason: Reason, count: int = 1) -> None:
         """Count refused events; a request whose events nobody could read counts as one."""
@@ -56,6 +69,11 @@ class OwnMetrics:
         """Count a request that was not taken because too much was under way."""
         with self._lock:
             self._shed[reason] += 1
+
+    def count_closed(self, reason: Closed) -> None:
+        """Count a connection that was closed on its client."""
+        with self._lock:
+            self._closed[reason] += 1
 
     def observe_request(self, route: str, code: int, seconds: float) -> None:
         """Count an answered request by its route template (never the raw path, which has no bound) and status code."""
@@ -76,7 +94,14 @@ class OwnMetrics:
             for answered in self._staged:
                 self._fold(answered)
             requests = {answered: counts.copy() for answered, counts in self._requests.items()}
-            return OwnTotals(dict(self._failures), dict(self._shed), requests, self._scrape_seconds)
+            return OwnTotals(
+                failures=dict(self._failures),
+                shed=dict(self._shed),
+                closed=dict(self._closed),
+                requests=requests,
+                scrape_seconds=self._scrape_seconds,
+                watched={name: read() for name, read in self._watched.items()},
+            )
 
     def _fold(self, answered: Answered) -> None:
         staged = self._staged[answered]

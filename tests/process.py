@@ -1,0 +1,111 @@
+"""The service as it is run: processes of their own, with real sockets and signals."""
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.config.sources import ENVIRONMENT_PREFIX
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+"""Generous: what is asserted is that it ends, not how soon on a busy machine."""
+
+
+class Process:
+    """One exporter on a free port; its log is read from a file."""
+
+    def __init__(self, folder, *flags, listen="127.0.0.1:0"):
+        self._log = (folder / "log").open("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", "--listen", listen, *flags],
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            env={name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)},
+        )
+
+    def close(self):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def log(self):
+        self._log.seek(0)
+        return self._log.read()
+
+    def started(self):
+        """Wait until it is ready; its port is in the log."""
+        listening = self.wait_for(r"event=listening.* url=http://([\w.:\[\]]+):(\d+)/", START_SECONDS)
+        self.host, self.port = listening[1].strip("[]"), int(listening[2])
+        deadline = time.monotonic() + START_SECONDS
+        while self.ask("GET", "/-/ready")[0] != 200:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+        return self
+
+    def wait_for(self, pattern, seconds):
+        """The first match in the log."""
+        deadline = time.monotonic() + seconds
+        while (found := re.search(pattern, self.log())) is None:
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+        return found
+
+    def ask(self, method, path, body=None, timeout=30):
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        try:
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, path, body, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        finally:
+            connection.close()
+
+    def metric(self, name):
+        """The value of the one sample of this name."""
+        for line in self.ask("GET", "/metrics")[1].decode().splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.split()[-1])
+        raise AssertionError(f"no {name} in the scrape")
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+    def connect(self, sent=b""):
+        connection = socket.create_connection((self.host, self.port), timeout=30)
+        connection.sendall(sent)
+        return connection
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def exit_code(self, seconds=STOP_SECONDS):
+        return self._process.wait(seconds)
+
+
+@contextmanager
+def process(folder, *flags, **options):
+    made = Process(folder, *flags, **options)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+HALF_SENT = b"POST /v1/events HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+
+
+def read_to_end(connection):
+    """All that comes until the other side closes."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
