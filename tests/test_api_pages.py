@@ -91,6 +91,31 @@ def test_outcome_rates_stand_beside_the_scores():
         assert re.search(r"clicked 12\.5% of 8 ?75\.0% of 40 no answer ?0\.0% of 40", page(made).text)
 
 
+def test_recall_stands_there_too():
+    """Of labelled queries: 3 of 4 documents found before, then 1 of 4."""
+    with service() as made:
+        for found in (3, 1):
+            made.post(
+                [event(ids=["a" if number < found else "b"], scores=[0.5], relevant=["a"]) for number in range(4)]
+            )
+            made.tick()
+            text = page(made).text
+            made.clock.advance(2 * 3600)
+
+        assert "recall at 10 25.0% of 4 75.0% of 4" in text
+
+
+def test_before_its_first_hour_is_over_a_series_has_no_recall_of_before():
+    """Labelled queries since the last evaluation are not older ones."""
+    with service() as made:
+        for _ in range(2):
+            made.post([event(ids=["a"], scores=[0.5], relevant=["a"])])
+            if not made.services.evaluator.latest.at:
+                made.tick()
+
+        assert "recall at 10 100.0% of 1 top1" in page(made).text
+
+
 def test_without_outcomes_there_is_no_table_of_them(healthy):
     """Absent, not zero."""
     assert "what came of queries" not in page(healthy).text

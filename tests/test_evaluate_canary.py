@@ -128,6 +128,54 @@ def test_errors_of_the_day_before_are_no_matter():
     assert 500 == stage.store.find(OLD).totals(stage.clock.now()).failed_queries.total()
 
 
+def label(stage, key, found, of):
+    """So many queries whose one relevant document was found, of so many labelled ones, now."""
+    now = stage.clock.now()
+    documents = [["a" if number < found else "b", "c"] for number in range(of)]
+    batch = events([now] * of, key=key, scores=[[0.6, 0.5]] * of, documents=documents, relevant=[{"a": 1.0}] * of)
+    stage.store.append(batch, now)
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "result"),
+    [(1350, 1500, Verdict.PASS), (1050, 1500, Verdict.FAIL), (1290, 1500, Verdict.INCONCLUSIVE)],
+)
+def test_recall_is_that_of_the_labelled_queries_of_the_window(found, of, result):
+    """90 % of the stable version's. Equal passes, 20 points less fail, and 4 points less may be 5 or not."""
+    stage = Stage()
+    for key in (OLD, NEW):
+        label(stage, key, 0, 400)
+    stage.clock.advance(3 * HOUR)
+    label(stage, OLD, 1350, 1500)
+    label(stage, NEW, found, of)
+    stage.look()
+
+    recall = checks(results(stage)[NEW])["recall"]
+    assert (0.9, pytest.approx(found / of), 0.05) == (recall.baseline, recall.candidate, recall.limit)
+    assert pytest.approx(0.9 - found / of) == recall.worse_by
+    assert recall.lower < recall.worse_by < recall.upper
+    assert result is recall.result
+    assert (result is Verdict.FAIL) == (results(stage)[NEW].result is Verdict.FAIL)
+    assert 1900 == stage.store.find(OLD).totals(stage.clock.now()).relevance.queries
+
+
+@pytest.mark.parametrize("of", [1, 99])
+def test_too_few_labels_of_the_window_are_inconclusive_however_bad(of):
+    """A hundred of each version are wanted; those of hours ago do not count."""
+    stage = Stage()
+    for key in (OLD, NEW):
+        label(stage, key, 0, 400)
+    stage.clock.advance(3 * HOUR)
+    label(stage, OLD, 1350, 1500)
+    label(stage, NEW, 0, of)
+    stage.look()
+
+    recall = checks(results(stage)[NEW])["recall"]
+    assert Verdict.INCONCLUSIVE is recall.result
+    assert f"1500 and {of} labelled queries" in recall.reason
+    assert "100 of each are wanted" in recall.reason
+
+
 def test_without_the_peer_baseline_versions_are_judged_all_the_same(monkeypatch):
     """The setting `baselines` is about scores."""
     stage = Stage()

@@ -188,11 +188,29 @@ def test_only_labelled_queries_that_say_what_they_found_are_judged():
         relevant=[{"7": 1.0}, {"a": 1.0}, {"a": 1.0}, {"a": 1.0}, None, {"a": 0.0}],
     )
 
-    judged = judge_labelled(batch)
+    labelled = judge_labelled(batch)
+    judged = labelled.judged
 
+    assert [0, 1] == labelled.events.tolist()
     assert [0.5, 0.0] == judged.reciprocal_rank.tolist()
     assert [[0.0, 1.0], [0.0, 0.0]] == judged.recall.tolist()
     assert judge_labelled(batch.take(np.array([2, 3, 4, 5]))) is None
+
+
+def test_a_window_has_the_recall_of_its_own_labelled_queries():
+    """Each in the pane of its time, though they are judged together; and the windows add up to what is counted."""
+    watched = series()
+    times = [START - 900, START - 900, START - 10, START - 10, START - 10]
+    wanted = [{"a": 1.0}, None, {"x": 1.0, "b": 1.0}, {"z": 1.0}, {"a": 0.0}]
+    watched.append(
+        events(times, scores=[[0.9]] * 5, documents=[["a"], ["a"], ["x"], ["x"], ["a"]], relevant=wanted), START
+    )
+    windows = watched.windows(START)
+
+    assert (2, 0.5) == (windows["5m"].pane.queries.labelled, windows["5m"].pane.queries.recall)
+    assert (3, 1.5) == (windows["1h"].pane.queries.labelled, windows["1h"].pane.queries.recall)
+    sums = watched.totals(START).relevance
+    assert (3, 1.5) == (sums.queries, sums.recall[1])
 
 
 def test_totals_wait_for_what_they_are_of():

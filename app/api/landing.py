@@ -17,6 +17,7 @@ from app.api.services import Services
 from app.api.summary import diagnosis, height, highest_score
 from app.evaluate import BaselineView, SeriesView
 from app.model import Score
+from app.relevance import RELEVANCE_K
 from app.series import Totals
 
 PICTURED = ("pc1", "norm", "top1_similarity")
@@ -59,7 +60,7 @@ def _card(services: Services, totals: Totals, view: SeriesView | None, now: floa
         "invalid": totals.invalid_vectors.total(),
         "age_seconds": max(0.0, now - totals.last_event),
         "diagnoses": {} if view is None else _diagnoses(view),
-        "outcomes": services.recent_outcomes.shares(totals.key),
+        "came_of_it": _came_of_it(services, totals, view, now),
         "windows": [] if view is None else _windows(view, services.min_window_events),
         "baseline": baseline,
         "others": [] if view is None else view.baselines[1:],
@@ -76,6 +77,28 @@ def _diagnoses(view: SeriesView) -> dict[str, str]:
     lines = {name: diagnosis(suspects) for name, suspects in view.suspects.items()}
     first = {line: name for name, line in reversed(lines.items()) if line is not None}
     return {name: line for line, name in reversed(first.items())}
+
+
+def _came_of_it(
+    services: Services, totals: Totals, view: SeriesView | None, now: float
+) -> dict[str, list[tuple[float | None, int]]]:
+    """Of the last hour and before it: the share of each outcome and the recall, and of how many queries it is known."""
+    rows = {
+        name.replace("_", " "): [(each.ratio, each.known) for each in shares]
+        for name, shares in services.recent_outcomes.shares(totals.key).items()
+    }
+    if totals.relevance is not None and view is not None:
+        hour, ever = view.windows[PICTURED_WINDOW].queries, totals.relevance
+        # Counters are live and windows as of the evaluation: the few queries since then are taken for older ones, but
+        # where there are no older ones.
+        had_before = totals.first_seen < now - services.timing.windows[PICTURED_WINDOW]
+        before = max(ever.queries - hour.labelled, 0) if had_before else 0
+        recall = float(ever.recall[RELEVANCE_K.index(10)]) - hour.recall
+        rows["recall at 10"] = [
+            (hour.recall / hour.labelled if hour.labelled else None, hour.labelled),
+            (min(max(recall / before, 0.0), 1.0) if before else None, before),
+        ]
+    return rows
 
 
 def _windows(view: SeriesView, needed: int) -> list[dict[str, object]]:

@@ -44,7 +44,7 @@ def compare_views(
 
     The counts are those of the window, not since the start. Similarities are compared where both versions measure them
     alike, vectors where both are of one space and the candidate was held against the baseline as its peer. Recall is
-    not known of a window: labelled queries are counted since the start alone.
+    judged where either version has labelled queries.
 
     Raises:
         KeyError: there is no such window.
@@ -70,6 +70,8 @@ def _version(view: SeriesView, window: str, poor_below: float | None, *, alike: 
         poor_match_error=error,
         top1=top1 if alike else None,
         rank_error=error,
+        labelled_queries=counts.labelled,
+        recall=counts.recall,
     )
 
 

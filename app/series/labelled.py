@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.model import DocumentId, EventBatch, Ragged
 from app.relevance import Judged, judge
 
 
-def judge_labelled(batch: EventBatch) -> Judged | None:
-    """The measures of a batch's labelled queries; None where there is none.
+class Labelled(NamedTuple):
+    """The labelled queries of a batch."""
+
+    events: NDArray[np.intp]
+    """Their positions in it, ascending."""
+    judged: Judged
+
+
+def judge_labelled(batch: EventBatch) -> Labelled | None:
+    """The labelled queries of a batch with their measures; None where there is none.
 
     A query counts if it named a relevant document, did not fail and told what it found: the documents, or that there
     were none. Linear, some 2 us a query of ten results in batches of a hundred.
@@ -19,21 +29,21 @@ def judge_labelled(batch: EventBatch) -> Judged | None:
     if batch.relevant is None:
         return None
     results: list[Sequence[DocumentId]] = []
-    relevant = []
-    for position in [i for i, each in enumerate(batch.relevant) if each]:
+    relevant, events = [], []
+    for position, wanted in enumerate(batch.relevant):
+        if not wanted or batch.failed[position] or max(wanted.values()) <= 0:
+            continue
         ids = None if batch.ids is None else batch.ids[position]
         if ids is None and batch.empty[position]:
             ids = ()
-        wanted = batch.relevant[position]
-        if ids is not None and wanted and not batch.failed[position]:
+        if ids is not None:
+            events.append(position)
             results.append(ids)
             relevant.append(wanted)
     if not results:
         return None
     grades = np.array([grade for each in relevant for grade in each.values()], np.float64)
-    if not (grades > 0).any():
-        return None
-    return judge(_hashed(results), _hashed(list(relevant)), grades)
+    return Labelled(np.array(events, np.intp), judge(_hashed(results), _hashed(relevant), grades))
 
 
 def _hashed(rows: Sequence[Iterable[DocumentId]]) -> Ragged:

@@ -25,16 +25,26 @@ LASTING_SIGNALS: Final = frozenset({"norm", "top1_similarity"})
 
 
 class QueryCounts(NamedTuple):
-    """Events that tell of a retrieval."""
+    """Events that tell of a retrieval, and what is known of it; parts add up to the whole."""
 
     queries: int = 0
     failed: int = 0
     empty: int = 0
     """Those that succeeded and found nothing."""
+    labelled: int = 0
+    """Those whose relevant documents are known."""
+    recall: float = 0.0
+    """Sum over the labelled ones of their recall at 10."""
 
     def plus(self, other: QueryCounts) -> QueryCounts:
         """Both together."""
-        return QueryCounts(self.queries + other.queries, self.failed + other.failed, self.empty + other.empty)
+        return QueryCounts(
+            self.queries + other.queries,
+            self.failed + other.failed,
+            self.empty + other.empty,
+            self.labelled + other.labelled,
+            self.recall + other.recall,
+        )
 
 
 class Rows(NamedTuple):

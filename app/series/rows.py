@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from app.cosine import count_changed
 from app.drift.same_input import KnownInputs, SameInputCounts
 from app.model import EventBatch, Floats
+from app.relevance import RELEVANCE_K
+from app.series.labelled import Labelled
 from app.series.pane import QueryCounts, Rows
 from app.signals import SIGNALS
 from app.sketch import RecentInputs, content_keys
 
 NO_KEYS = np.zeros(0, np.uint64)
+_RECALL_AT: Final = RELEVANCE_K.index(10)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +53,9 @@ class Memory:
         return SameInputCounts(cosines.size, count_changed(cosines), repeats, inconsistent), cosines
 
 
-def rows_of_panes(batch: EventBatch, vectors: Vectors, positions: Floats, memory: Memory) -> Iterator[tuple[int, Rows]]:
+def rows_of_panes(
+    batch: EventBatch, vectors: Vectors, positions: Floats, memory: Memory, labelled: Labelled | None = None
+) -> Iterator[tuple[int, Rows]]:
     """Yield the number of each pane in the first rung with its rows; `positions` has the pane of each event."""
     # Dot products may be so large that their sum is infinite: no value then, as where there is none.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -76,11 +82,17 @@ def rows_of_panes(batch: EventBatch, vectors: Vectors, positions: Floats, memory
                 labels=[each for each, mine_too in zip(batch.labels, members, strict=True) if each and mine_too]
                 if batch.labels is not None
                 else [],
-                queries=QueryCounts(
-                    *(int(np.count_nonzero(each[members])) for each in (batch.query, batch.failed, batch.empty))
-                ),
+                queries=_query_counts(batch, members, labelled),
             ),
         )
+
+
+def _query_counts(batch: EventBatch, members: NDArray[np.bool_], labelled: Labelled | None) -> QueryCounts:
+    counts = QueryCounts(*(int(np.count_nonzero(each[members])) for each in (batch.query, batch.failed, batch.empty)))
+    if labelled is None:
+        return counts
+    recall = labelled.judged.recall[members[labelled.events], _RECALL_AT]
+    return counts._replace(labelled=recall.size, recall=float(recall.sum()))
 
 
 def _told_apart(inputs: NDArray[np.uint64] | None, matrix: NDArray[np.float32]) -> NDArray[np.uint64]:

@@ -322,11 +322,11 @@ class Series:
 
     def _fold_traffic(self, batch: EventBatch, now: float) -> None:
         batch, vectors = self._dimension.valid_vectors(batch)
-        self._totals.add(batch, vectors=len(vectors.matrix))
+        labelled = self._totals.add(batch, vectors=len(vectors.matrix))
         self._slices.add(batch, self._totals.poor_match_limit, now)
         self._keep_results(batch, now)
         positions = self._ladder.positions(batch.timestamp)
-        for position, rows in rows_of_panes(batch, vectors, positions, self._memory(vectors, now)):
+        for position, rows in rows_of_panes(batch, vectors, positions, self._memory(vectors, now), labelled):
             self._ladder.pane(position, now).update(rows)
             if self._learning is not None and self._ladder.has_left_first_rung(position, now):
                 # Too late to come to the baseline with the pane of its time: a pane of its own.

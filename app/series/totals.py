@@ -17,7 +17,7 @@ from app.model import (
     VectorFault,
 )
 from app.relevance import RelevanceSums
-from app.series.labelled import judge_labelled
+from app.series.labelled import Labelled, judge_labelled
 from app.series.traced import Traced
 from app.signals import BUCKETED_SIGNALS, SIMILARITY_BOUNDS, poor_match, top1_similarity
 from app.sketch import BucketCounts
@@ -50,8 +50,8 @@ class Totals:
         self.traced = Traced(SIMILARITY_BOUNDS)
         """Of the top-1 similarities."""
 
-    def add(self, batch: EventBatch, vectors: int) -> None:
-        """Count the events of a batch, of which `vectors` carried a valid vector."""
+    def add(self, batch: EventBatch, vectors: int) -> Labelled | None:
+        """Count the events of a batch, of which `vectors` carried a valid vector; its labelled queries, as judged."""
         self.events += len(batch)
         self.represented_events += float(batch.weight.sum())
         self.last_event = max(self.last_event, float(batch.timestamp.max()))
@@ -60,7 +60,7 @@ class Totals:
             for code, count in enumerate(np.bincount(batch.fault, minlength=len(VECTOR_FAULTS) + 1)[1:]):
                 self.invalid_vectors[VECTOR_FAULTS[code]] += int(count)
         self._add_queries(batch)
-        self._add_results(batch)
+        labelled = self._add_results(batch)
         for signal in BUCKETED_SIGNALS:
             values = signal.extract(batch)
             finite = values[np.isfinite(values)]
@@ -68,6 +68,7 @@ class Totals:
                 if signal.name not in self.buckets:
                     self.buckets[signal.name] = BucketCounts(signal.bounds)
                 self.buckets[signal.name].update(finite)
+        return labelled
 
     def add_probes(self, batch: EventBatch) -> None:
         """Count events that are no traffic: accepted, and nothing else."""
@@ -90,17 +91,18 @@ class Totals:
             poor = int(np.count_nonzero(poor_match(batch, self.poor_match_limit)))
             self.poor_match_queries = (self.poor_match_queries or 0) + poor
 
-    def _add_results(self, batch: EventBatch) -> None:
+    def _add_results(self, batch: EventBatch) -> Labelled | None:
         if batch.ids is not None:
             found = 0 if batch.withdrawn is None else int(batch.withdrawn.sum())
             self.withdrawn_results = (self.withdrawn_results or 0) + found
-        judged = judge_labelled(batch)
-        if judged is not None:
-            if self.relevance is None:
-                self.relevance = RelevanceSums()
-            self.relevance.add(judged)
         if batch.trace_ids is not None:
             self.traced.update(top1_similarity(batch), batch.timestamp, batch.trace_ids)
+        labelled = judge_labelled(batch)
+        if labelled is not None:
+            if self.relevance is None:
+                self.relevance = RelevanceSums()
+            self.relevance.add(labelled.judged)
+        return labelled
 
     def set_poor_match_limit(self, limit: float | None) -> None:
         """Judge matches from now on by this limit; without one, stop saying how many are poor."""
