@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"model", "tree"},
+    {"model", "tree", "journal"},
     {"distribution", "cosine"},
     {"sketch", "decode", "drift", "signals", "relevance", "vector_file"},
     {"frame", "lifecycle", "outcomes", "triage", "canary"},
