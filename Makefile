@@ -6,17 +6,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_BENCH := $(VENV)/.installed-bench
+INSTALLED_SUPPLY := $(VENV)/.installed-supply
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test test-faults test-nightly check check-style check-types check-prometheus check-docs docs format bench bench-detection clean
+.PHONY: help demo stack run test test-faults test-nightly check check-style check-types check-prometheus check-docs docs format bench bench-detection lock audit sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## install, start the exporter with the built-in demonstration, say which pages to open
 	@$(BIN)/embedding-drift-exporter demo $(ARGS)
+
+stack: $(INSTALLED) ## the demonstration with Prometheus and Alertmanager where they are installed: pages are told in the terminal
+	@$(BIN)/python -m prometheus.stack $(ARGS)
 
 run: $(INSTALLED) ## install and start the exporter on 127.0.0.1:10877
 	@$(BIN)/embedding-drift-exporter serve $(ARGS)
@@ -71,6 +75,23 @@ bench: $(INSTALLED_BENCH) ## measure speed and memory beside reference servers; 
 bench-detection: $(INSTALLED_BENCH) ## measure false alarms and power: ARGS="--data DIRECTORY" for .npz files of your own
 	@$(BIN)/python -m bench.detection $(ARGS)
 
+# Of every platform and Python that the project supports, so that one file serves images and virtual environments.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	--default-index https://pypi.org/simple --no-emit-index-url
+
+lock: $(INSTALLED_SUPPLY) ## pin what the image is made of, with hashes; ARGS=--upgrade for newer versions
+	@$(LOCK) $(ARGS) pyproject.toml --output-file requirements.lock
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(LOCK) $(ARGS) - --output-file requirements-build.lock
+
+audit: $(INSTALLED_SUPPLY) ## look up what the image is made of in the database of vulnerabilities; fails where it cannot
+	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.lock -r requirements-build.lock \
+		|| { echo "not audited, or something was found: see above" >&2; exit 1; }
+
+sbom: $(INSTALLED_SUPPLY) ## write the bill of materials of the image, dist/sbom.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json requirements.lock
+
 clean: ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -89,4 +110,8 @@ $(INSTALLED): pyproject.toml client/pyproject.toml $(BIN)/python
 
 $(INSTALLED_BENCH): $(INSTALLED)
 	@$(PIP) install -e '.[bench,demo,test]' -e client
+	@touch $@
+
+$(INSTALLED_SUPPLY): $(INSTALLED)
+	@$(PIP) install -e '.[supply,test]' -e client
 	@touch $@

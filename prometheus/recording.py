@@ -12,17 +12,16 @@ from typing import Final
 
 from prometheus.rule import Group, Record
 from prometheus.sli import LONG_SLI, SLI
+from prometheus.template import SECONDS
 from prometheus.thresholds import (
     LIMITS,
     OBJECTIVES,
     PAGE_GATES,
     TICKET_GATES,
-    in_seconds,
     limit,
     number,
     per_second,
     seconds,
-    seconds_limit,
 )
 
 VERSIONS: Final = "model_version, tokenizer_version"
@@ -37,18 +36,18 @@ def _thresholds() -> Sequence[Record]:
         for gate, values in (("ticket", TICKET_GATES), ("page", PAGE_GATES))
         for effect, value in values.items()
     ]
-    named = dict(LIMITS) | {f"{name}_budget": objective.budget for name, objective in OBJECTIVES.items()}
+    named = {name: limit(name) for name in LIMITS} | {
+        f"{name}_budget": number(objective.budget) for name, objective in OBJECTIVES.items()
+    }
     limits = [
-        Record("global:embedding_threshold:value", f"vector({_threshold(name, value)})", {"threshold": name})
+        Record(
+            "global:embedding_threshold:value",
+            f"vector(\n  {value}\n)" if value.endswith(SECONDS) else f"vector({value})",
+            {"threshold": name},
+        )
         for name, value in named.items()
     ]
     return [*gates, *limits]
-
-
-def _threshold(name: str, value: float) -> str:
-    """A latency is measured on a real clock; other seconds are those of the exporter, which a time scale divides."""
-    ours = name.endswith("_seconds") and not name.startswith("latency_")
-    return f"\n  {in_seconds(value)}\n" if ours else number(value)
 
 
 def _effect(name: str, expr: str) -> Record:
@@ -139,7 +138,7 @@ def _traffic() -> Sequence[Record]:
         Record(
             "model:embedding_rollout_in_progress:max",
             f"max without (track) (\n  {started}\n    > (\n      {ended}\n      or\n      0 * {started}\n    )\n"
-            f") > time() - {seconds_limit('rollout_seconds')}",
+            f") > time() - {limit('rollout_seconds')}",
         ),
         Record(
             "slice:embedding_poor_match_per_query:ratio_rate1h",

@@ -31,6 +31,9 @@ LIMITS: Final[Mapping[str, float]] = {
 }
 """Every limit by its name; what the diagnosis uses too comes from there."""
 
+REAL_SECONDS: Final = frozenset({"latency_floor_seconds", "evaluation_age_seconds", "state_age_seconds"})
+"""Limits on what takes real time, however short a time scale makes the exporter's days: not marked as seconds."""
+
 PAGE_WAITS: Final[Mapping[str, str]] = _READ["drift"]["page"]
 TICKET_WAITS: Final[Mapping[str, str]] = _READ["drift"]["ticket"]
 ROLLING_WAITS: Final[Mapping[str, str]] = _READ["drift"]["rolling_ticket"]
@@ -101,13 +104,9 @@ def number(value: float) -> str:
 
 
 def limit(name: str) -> str:
-    """A limit for an expression."""
-    return number(LIMITS[name])
-
-
-def seconds_limit(name: str) -> str:
-    """A limit in seconds of the exporter's time, at the end of a line of an expression."""
-    return in_seconds(LIMITS[name])
+    """A limit for an expression. Seconds of the exporter's time are marked: they must stand at the end of a line."""
+    ours = name.endswith("_seconds") and name not in REAL_SECONDS
+    return in_seconds(LIMITS[name]) if ours else number(LIMITS[name])
 
 
 def in_seconds(value: float) -> str:

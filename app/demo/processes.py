@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -25,19 +25,23 @@ def end_on_signals() -> None:
         signal.signal(number, _end)
 
 
+def child_process(module: str, *arguments: str, pipes: bool = False) -> AbstractContextManager[subprocess.Popen[str]]:
+    """A module of ours run by this interpreter until the block ends, as `program` does it."""
+    # -P: the directory that the demonstration is started in may well hold an `app` of its own.
+    return program(sys.executable, "-P", "-m", module, *arguments, pipes=pipes)
+
+
 @contextmanager
-def child_process(module: str, *arguments: str, pipes: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """A module of ours run by this interpreter until the block ends; Ctrl-C reaches the demonstration alone.
+def program(*command: str, pipes: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs until the block ends; Ctrl-C reaches the demonstration alone.
 
     SIGTERM ends it then, and SIGKILL where that does not help within `STOP_SECONDS`.
     """
-    # -P: the directory that the demonstration is started in may well hold an `app` of its own.
-    command = [sys.executable, "-P", "-m", module, *arguments]
     pipe = subprocess.PIPE if pipes else subprocess.DEVNULL
     child: subprocess.Popen[str] | None = None
     try:
         with _signals_held():
-            # The command is this interpreter and our own module.
+            # The command is ours: nothing in it comes from outside.
             child = subprocess.Popen(  # noqa: S603
                 command, env=_environment(), stdin=pipe, stdout=pipe if pipes else None, text=True, process_group=0
             )

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from http.client import HTTPException
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from app.demo.watch import Reading, fetch
 DEFAULT_PORT = 10877
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+_WATCHED = "a semantic search over Python's own docs"
 
 
 EVENTS_PER_DAY = 37_000.0
@@ -48,14 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the demo command."""
     parser.add_argument("--once", action="store_true", help="play every act once; fails if one went unnoticed")
     parser.add_argument("--fast", action="store_true", help="a day in half a minute instead of five")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"where the exporter listens ({DEFAULT_PORT})")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"where the exporter listens ({DEFAULT_PORT})")
+    where.add_argument(
+        "--exporter",
+        metavar="URL",
+        help="play for an exporter that runs already, with --time-scale"
+        f" {INTERACTIVE.time_scale:g} (--fast: {FAST.time_scale:g})",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Play the demonstration. 0: all as promised; 1: not so; 2: it could not be played; 130: --once was interrupted."""
     tempo = FAST if args.fast else INTERACTIVE
     try:
-        return _perform(tempo, once=args.once, port=args.port)
+        return _perform(tempo, once=args.once, port=args.port, url=args.exporter)
     except DemoError as problem:
         print(f"the demonstration cannot go on: {problem}", file=sys.stderr)
         return 2
@@ -69,18 +78,23 @@ def run(args: argparse.Namespace) -> int:
         return 130 if args.once else 0
 
 
-def _perform(tempo: Tempo, *, once: bool, port: int) -> int:
+def _perform(tempo: Tempo, *, once: bool, port: int, url: str | None) -> int:
     began = time.monotonic()
-    check_port(port)
     end_on_signals()
-    base = f"http://{HOST}:{port}"
-    _say("Starting the Embedding Drift Exporter and what it is to watch: a semantic search over Python's own docs.\n")
+    children: dict[str, subprocess.Popen[str]] = {}
     with ExitStack() as stack:
-        exporter = stack.enter_context(child_process("app.cli", *_exporter_arguments(tempo, port)))
+        if url is None:
+            check_port(port)
+            _say(f"Starting the Embedding Drift Exporter and what it is to watch: {_WATCHED}.\n")
+            children["exporter"] = stack.enter_context(child_process("app.cli", *_exporter_arguments(tempo, port)))
+        else:
+            _say(f"Starting what the exporter at {url} is to watch: {_WATCHED}.\n")
+        base = f"http://{HOST}:{port}" if url is None else url.rstrip("/")
         traffic = stack.enter_context(child_process("app.demo.traffic", *_traffic_arguments(tempo, base), pipes=True))
-        _wait_until_ready(base, exporter)
+        children["traffic"] = traffic
+        wait_until_ready(f"{base}/-/ready", "exporter", children)
         _introduce(base, tempo, traffic)
-        performance = _performance(base, tempo, exporter, traffic)
+        performance = _performance(base, tempo, traffic, children)
         performance.learn()
         while True:
             outcomes = performance.all_acts(ACTS)
@@ -94,10 +108,10 @@ def _perform(tempo: Tempo, *, once: bool, port: int) -> int:
             performance.forget()
 
 
-def check_port(port: int) -> None:
-    """Raise DemoError, with what to do, where the port cannot be listened on."""
+def check_port(port: int, option: str = "--port") -> None:
+    """Raise DemoError, with what to do, where the port cannot be listened on. `option` is what chooses it."""
     if not 1 <= port <= 65535:
-        message = "--port is a number from 1 to 65535"
+        message = f"{option} is a number from 1 to 65535"
         raise DemoError(message)
     with socket.socket() as probe:
         # As servers do, or connections of an exporter that has just ended would seem to hold the port.
@@ -107,16 +121,16 @@ def check_port(port: int) -> None:
         except OSError as problem:
             message = (
                 f"cannot listen on {HOST}:{port}: {problem.strerror}; end what listens there (another exporter?),"
-                " or choose another port with --port"
+                f" or choose another port with {option}"
             )
             raise DemoError(message) from problem
 
 
 def _performance(
-    base: str, tempo: Tempo, exporter: subprocess.Popen[str], traffic: subprocess.Popen[str]
+    base: str, tempo: Tempo, traffic: subprocess.Popen[str], children: Mapping[str, subprocess.Popen[str]]
 ) -> Performance:
     def read() -> Reading:
-        check_alive(exporter=exporter, traffic=traffic)
+        check_alive(**children)
         try:
             return Reading.of(fetch(f"{base}/metrics"), fetch(f"{base}/v1/series"))
         except (OSError, HTTPException, ValueError) as problem:
@@ -124,7 +138,7 @@ def _performance(
             raise DemoError(message) from problem
 
     def send(act: Act) -> None:
-        check_alive(exporter=exporter, traffic=traffic)
+        check_alive(**children)
         assert traffic.stdin is not None
         try:
             traffic.stdin.write(f"{act.name}\n")
@@ -178,17 +192,18 @@ def _traffic_arguments(tempo: Tempo, base: str) -> list[str]:
     return [f"{name}={value}" for name, value in options.items()]
 
 
-def _wait_until_ready(base: str, exporter: subprocess.Popen[str]) -> None:
+def wait_until_ready(url: str, name: str, children: Mapping[str, subprocess.Popen[str]]) -> None:
+    """Wait until there is a page at the URL. Raises DemoError where there is none in time, or a child has ended."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        check_alive(exporter=exporter)
+        check_alive(**children)
         try:
-            fetch(f"{base}/-/ready", timeout_seconds=2.0)
+            fetch(url, timeout_seconds=2.0)
         except OSError:
             time.sleep(0.1)
         else:
             return
-    message = f"the exporter was not ready within {READY_SECONDS:.0f} s"
+    message = f"the {name} was not ready within {READY_SECONDS:.0f} s"
     raise DemoError(message)
 
 

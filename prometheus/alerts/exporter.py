@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from prometheus.alerts.alert import Alert
-from prometheus.thresholds import JOB, seconds_limit
+from prometheus.thresholds import JOB, limit
 
 EXPORTER: Final[Sequence[Alert]] = (
     Alert(
@@ -24,7 +24,7 @@ EXPORTER: Final[Sequence[Alert]] = (
         "EmbeddingDriftEvaluationStale",
         "warning",
         "5m",
-        f"  time() - embedding_exporter_last_evaluation_timestamp_seconds > {seconds_limit('evaluation_age_seconds')}",
+        f"  time() - embedding_exporter_last_evaluation_timestamp_seconds > {limit('evaluation_age_seconds')}",
         "Drift scores are not renewed.",
         "The exporter at {{ $labels.instance }} answers, but evaluated {{ $value | humanizeDuration }} ago: "
         "scores and windows are as old.",
@@ -46,7 +46,7 @@ EXPORTER: Final[Sequence[Alert]] = (
         "EmbeddingDriftStateNotSaved",
         "warning",
         "5m",
-        f"  time() - embedding_exporter_state_last_success_timestamp_seconds > {seconds_limit('state_age_seconds')}",
+        f"  time() - embedding_exporter_state_last_success_timestamp_seconds > {limit('state_age_seconds')}",
         "The exporter cannot save its state.",
         "The state of the exporter at {{ $labels.instance }} was saved {{ $value | humanizeDuration }} ago: "
         "a restart loses what came since.",

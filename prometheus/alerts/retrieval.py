@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from prometheus.alerts.alert import VALUE, WHO, Alert
-from prometheus.thresholds import LIMITS, OBJECTIVES, in_seconds, limit, number, seconds_limit
+from prometheus.thresholds import LIMITS, OBJECTIVES, in_seconds, limit, number
 
 
 class _Symptom(NamedTuple):
@@ -156,7 +156,7 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "warning",
         "5m",
         "  time() - max without (instance, pod) (embedding_reindex_started_timestamp_seconds) "
-        f"> {seconds_limit('reindex_seconds')}\n"
+        f"> {limit('reindex_seconds')}\n"
         "  and max without (instance, pod) (embedding_reindex_in_progress) > 0",
         "A reindex runs longer than its window.",
         "The reindex of {{ $labels.index }} of {{ $labels.model }} has been running for "
@@ -168,7 +168,7 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "5m",
         "  time() - max without (instance, pod, model_version, tokenizer_version)\n"
         '    (max_over_time(embedding_last_event_timestamp_seconds{kind="query", model!="__other__"}[6h])) '
-        f"> {seconds_limit('silent_seconds')}\n"
+        f"> {limit('silent_seconds')}\n"
         # As many as yesterday at this hour, or lately where there is no yesterday; and not silent a week ago, too.
         "  and (\n"
         "    model:embedding_events:increase1h offset 1d\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from prometheus.alerts.alert import AS_MODEL, WHO, Alert
-from prometheus.thresholds import FROZEN, LIMITS, in_seconds, limit, number, seconds, seconds_limit
+from prometheus.thresholds import FROZEN, LIMITS, in_seconds, limit, number, seconds
 
 _SERIES: Final = "on (job, instance, model, model_version, tokenizer_version, kind)"
 _REPLICAS: Final = "instance, pod"
@@ -75,7 +75,7 @@ VERSIONS: Final[Sequence[Alert]] = (
         "warning",
         "1h",
         f'  time() - embedding_baseline_created_timestamp_seconds{{baseline=~"{FROZEN}"}} '
-        f"> {seconds_limit('baseline_age_seconds')}",
+        f"> {limit('baseline_age_seconds')}",
         "A baseline is so old that it says little of today.",
         "The {{ $labels.baseline }} baseline of "
         + WHO
@@ -86,7 +86,7 @@ VERSIONS: Final[Sequence[Alert]] = (
         "warning",
         "1h",
         '  time() - embedding_version_first_seen_timestamp_seconds{model!="__other__"} '
-        f"> {seconds_limit('baseline_learning_seconds')}\n"
+        f"> {limit('baseline_learning_seconds')}\n"
         f"  unless {_SERIES} "
         f'(embedding_baseline_state{{baseline=~"{FROZEN}", state=~"provisional|final"}} == 1)\n'
         f"  and increase(embedding_events_total[1d]) >= {limit('baseline_learning_events')}",
@@ -100,7 +100,7 @@ VERSIONS: Final[Sequence[Alert]] = (
         "10m",
         # The predecessor is the same model and kind, seen an hour earlier at least.
         "  embedding_baseline_created_timestamp_seconds"
-        f'{{baseline="pinned"}} > time() - {seconds_limit("baseline_review_seconds")}\n'
+        f'{{baseline="pinned"}} > time() - {limit("baseline_review_seconds")}\n'
         "  and ignoring (origin, id, peer_model_version, peer_tokenizer_version) "
         'embedding_baseline_info{baseline="pinned", origin="learned"}\n'
         f"  and {_SERIES} (\n"
