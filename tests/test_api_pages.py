@@ -116,6 +116,16 @@ def test_before_its_first_hour_is_over_a_series_has_no_recall_of_before():
         assert "recall at 10 100.0% of 1 top1" in page(made).text
 
 
+def test_the_state_of_a_series_stands_in_words(drifted, healthy):
+    """Not by the colour of an edge alone."""
+    with service() as new:
+        new.post([event()])
+        told = [page(served).text for served in (drifted, healthy, new)]
+
+    states = ["over its limits", "within its limits", "no scores yet"]
+    assert states == [next(state for state in states if state in text) for text in told]
+
+
 def test_without_outcomes_there_is_no_table_of_them(healthy):
     """Absent, not zero."""
     assert "what came of queries" not in page(healthy).text
