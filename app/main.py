@@ -26,6 +26,7 @@ from app.baseline import BASELINES, Budget, Reader
 from app.config import Settings
 from app.decode import Limits
 from app.evaluate import Evaluator, Rules
+from app.intake import REPEAT_SECONDS, Ledger, Repeats
 from app.lifecycle import Lifecycle, Spans
 from app.metrics import build
 from app.model import FOLDED, Clock, SystemClock, Timing
@@ -142,6 +143,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         evaluator=evaluator,
         lifecycle=lifecycle,
         outcomes=outcomes,
+        ledger=Ledger(store, outcomes, lifecycle, input_key, Repeats(REPEAT_SECONDS / settings.time_scale)),
         recent_outcomes=recent_outcomes,
         metrics=build(store, evaluator, lifecycle, clock, settings.min_window_events, outcomes=outcomes),
         timing=timing,

@@ -114,6 +114,7 @@ class Reason(StrEnum):
     NORM = "norm"
     SCORES = "scores"
     SIMILARITY_METRIC = "similarity_metric"
+    IDEMPOTENCY_KEY = "idempotency_key"
 
 
 class Shed(StrEnum):

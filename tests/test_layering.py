@@ -15,6 +15,7 @@ LAYERS = (
     {"compare"},
     {"series"},
     {"store"},
+    {"intake"},
     {"baseline"},
     {"evaluate", "state"},
     {"metrics"},

@@ -6,10 +6,10 @@ from functools import partial
 
 from fastapi import Request, Response
 
-from app.api.intake import Taken, intake
+from app.api.intake import intake
 from app.api.services import Services
 from app.decode import decode
-from app.outcomes import take_queries
+from app.intake import SentEvents
 
 
 async def post_events(request: Request) -> Response:
@@ -19,14 +19,11 @@ async def post_events(request: Request) -> Response:
     ones are kept. 422 when nothing was acceptable, 400 for a malformed body, 408 too slow, 413 too large, 415 for an
     unknown content type.
     """
-    return await intake(request, partial(_take, request.app.state.services))
+    return await intake(request, partial(_read, request.app.state.services))
 
 
-def _take(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> Taken:
+def _read(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> SentEvents:
     now = services.clock.now()
     decoded = decode(content_type, content_encoding, body, services.limits, now)
     decoded.batch.withdrawn = services.lifecycle.withdrawn_results(decoded.batch)
-    receipt = services.store.append(decoded.batch, now)
-    for taken in receipt.taken:
-        take_queries(services.outcomes, taken, services.limits.input_key, now)
-    return Taken.of(receipt, decoded.errors)
+    return SentEvents(decoded.batch, decoded.errors, now)

@@ -8,10 +8,11 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request, Response
 
-from app.api.intake import Taken, intake
+from app.api.intake import intake
 from app.api.services import Services
 from app.decode.encoding import inflate
 from app.decode.errors import UnsupportedMediaType
+from app.intake import SentLifecycle
 from app.lifecycle import TYPES, read
 
 MAX_LIFECYCLE_BYTES: Final = 4 * 1024 * 1024
@@ -29,19 +30,19 @@ async def post_lifecycle(request: Request) -> Response:
     """
     return await intake(
         request,
-        partial(_take, request.app.state.services),
+        partial(_read, request.app.state.services),
         max_bytes=MAX_LIFECYCLE_BYTES,
         off_loop_bytes=OFF_LOOP_BYTES,
     )
 
 
-def _take(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> Taken:
+def _read(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> SentLifecycle:
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("unsupported content type; send application/json")
     lines = read(
         inflate(content_encoding, body, MAX_LIFECYCLE_BYTES), services.limits.events, services.limits.label_bytes
     )
-    return Taken.of(services.lifecycle.apply(lines.events, services.clock.now(), lines.index), lines.errors)
+    return SentLifecycle(lines.events, lines.index, lines.errors, services.clock.now())
 
 
 _EXAMPLES: Final[dict[str, Any]] = {

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request, Response
 
-from app.api.intake import Taken, intake
-from app.api.replies import BODY_REFUSALS, RECEIPT, Reply, json_body
+from app.api.intake import intake
+from app.api.replies import BODY_REFUSALS, RECEIPT, Reply, json_body, receipt_or_error
 from app.api.services import Services
 from app.decode.schema import EVENT_FIELDS
-from app.outcomes import Joined, decode_outcomes
+from app.intake import SentOutcomes
+from app.outcomes import decode_outcomes
 
 _OUTCOME: Final[dict[str, Any]] = {
     "title": "Outcome",
@@ -55,7 +56,9 @@ _OUTCOME_RECEIPT: Final[dict[str, Any]] = {
 
 OUTCOME_REPLIES: Final[dict[int, Reply]] = {
     202: json_body("At least one outcome was acceptable, or there were none.", _OUTCOME_RECEIPT),
-    422: json_body("Well-formed, and every outcome in it was refused.", _OUTCOME_RECEIPT),
+    422: json_body(
+        "Every outcome was refused; or the Idempotency-Key came with another body.", receipt_or_error(_OUTCOME_RECEIPT)
+    ),
     **BODY_REFUSALS,
 }
 
@@ -67,17 +70,10 @@ async def post_outcomes(request: Request) -> Response:
     not known: not sent, not sampled, or more than an hour or 100,000 queries ago), with the first ten errors. 422 when
     nothing was acceptable, 400 for a malformed body, 408 too slow, 413 too large, 415 for an unknown content type.
     """
-    services: Services = request.app.state.services
+    return await intake(request, partial(_read, request.app.state.services))
 
-    def take(content_type: str | None, content_encoding: str | None, body: bytes) -> Taken:
-        now = services.clock.now()
-        sent = decode_outcomes(content_type, content_encoding, body, services.limits, now)
-        joined = Counter(services.outcomes.join(sent.query_keys.tolist(), sent.outcomes, now))
-        counts = {
-            "accepted": joined[Joined.COUNTED],
-            "duplicates": joined[Joined.DUPLICATE],
-            "unmatched": joined[Joined.UNMATCHED],
-        }
-        return Taken(counts, sent.errors)
 
-    return await intake(request, take)
+def _read(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> SentOutcomes:
+    now = services.clock.now()
+    decoded = decode_outcomes(content_type, content_encoding, body, services.limits, now)
+    return SentOutcomes(decoded.query_keys.tolist(), decoded.outcomes, decoded.errors, now)

@@ -43,6 +43,11 @@ RECEIPT: Final[dict[str, Any]] = {
 }
 
 
+def receipt_or_error(receipt: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a reply that refuses each entry, or the request."""
+    return {"anyOf": [receipt, _ERROR]}
+
+
 def json_body(description: str, schema: dict[str, Any] | None = None) -> Reply:
     """A reply in JSON; any object unless there is a schema."""
     return {"description": description, "content": {"application/json": {"schema": schema or {"type": "object"}}}}
@@ -75,7 +80,9 @@ BODY_REFUSALS: Final[dict[int, Reply]] = {
 
 EVENT_REPLIES: Final[dict[int, Reply]] = {
     202: json_body("At least one event was taken, or all were duplicates or late, or there were none.", RECEIPT),
-    422: json_body("Well-formed, and every event in it was refused.", RECEIPT),
+    422: json_body(
+        "Every event was refused; or the Idempotency-Key came with another body.", receipt_or_error(RECEIPT)
+    ),
     **BODY_REFUSALS,
 }
 

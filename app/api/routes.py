@@ -66,15 +66,28 @@ RUNBOOK_NAME = {
     "description": "The name of an alert.",
 }
 
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Of one batch, and sent again with it: what came before with this key within 10 minutes is answered "
+    "as it was then, with `Idempotent-Replayed: true`, and not counted again.",
+}
+
 WRONG_ADDRESS = {
     404: "no such path: /docs lists them",
     405: "this path takes another method: /docs lists them",
 }
 
+
+def _takes(body: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": body, "parameters": [IDEMPOTENCY_KEY]}
+
+
 ROUTES = (
-    _Route("POST", "/v1/events", post_events, "events", EVENT_REPLIES, {"requestBody": events_request_body()}),
-    _Route("POST", "/v1/outcomes", post_outcomes, "events", OUTCOME_REPLIES, {"requestBody": OUTCOMES_BODY}),
-    _Route("POST", "/v1/lifecycle", post_lifecycle, "lifecycle", EVENT_REPLIES, {"requestBody": LIFECYCLE_SCHEMA}),
+    _Route("POST", "/v1/events", post_events, "events", EVENT_REPLIES, _takes(events_request_body())),
+    _Route("POST", "/v1/outcomes", post_outcomes, "events", OUTCOME_REPLIES, _takes(OUTCOMES_BODY)),
+    _Route("POST", "/v1/lifecycle", post_lifecycle, "lifecycle", EVENT_REPLIES, _takes(LIFECYCLE_SCHEMA)),
     _Route("GET", "/metrics", get_metrics, "scrape", {200: text("A scrape.")}, {"parameters": [NAME_FILTER]}),
     _Route("GET", "/v1/samples", get_samples, "series", SAMPLE_REPLIES, {"parameters": SAMPLES_PARAMETERS}),
     _Route("GET", "/v1/series", get_series, "series", {200: json_body("The series.")}),

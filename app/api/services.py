@@ -10,6 +10,7 @@ from app.api.body import BodyReader
 from app.baseline import Pinned
 from app.decode import Limits
 from app.evaluate import Evaluator
+from app.intake import Ledger
 from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.model import Clock, Timing
@@ -30,6 +31,7 @@ class Services:
     evaluator: Evaluator
     lifecycle: Lifecycle
     outcomes: OutcomeMemory
+    ledger: Ledger
     recent_outcomes: RecentOutcomes
     metrics: Metrics
     timing: Timing

@@ -67,6 +67,18 @@ def test_what_was_not_matched_is_told_apart(exporter, deliveries):
     assert [{"events": [{"event_id": "1"}, {"event_id": "2"}, {"event_id": "3"}]}] == exporter.batches
 
 
+def test_every_attempt_of_a_batch_has_the_same_key_and_every_batch_its_own(exporter, deliver):
+    """The exporter knows a batch again whose answer was lost; halves of one that was too large are other batches."""
+    exporter.script.extend([exporter.status(503), exporter.reset, exporter.status(413)])
+    deliver()
+    deliver()
+    keys = [exporter.wait_for_request()[1]["Idempotency-Key"] for _ in exporter.batches]
+
+    assert 6 == len(keys)
+    assert 4 == len(set(keys))
+    assert 1 == len(set(keys[:3]))
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_trouble_on_one_route_does_not_silence_the_log_of_another(exporter, transport, caplog, route):
     """Each route has its own line a minute, which says what was refused."""
@@ -228,7 +240,7 @@ def test_all_is_posted_under_the_base(exporter, base, route):
     """A base URL may have a path, end with a slash, or be the route of events itself."""
     transport = Transport(exporter.url + base, 10.0)
 
-    assert 202 == transport.post(route, b'{"events":[]}').status
+    assert 202 == transport.post(route, b'{"events":[]}', "k1").status
     transport.close()
     path, headers = exporter.wait_for_request()
     assert ("/drift" if "drift" in base else "") + route == path

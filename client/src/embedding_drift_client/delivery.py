@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -49,23 +50,25 @@ class Delivery:
         `retried` counts the requests made again.
         """
         body = self._head + b",".join(events) + b"]}"
+        # The same for every attempt: whatever became of the one before, the batch counts once.
+        key = secrets.token_hex(16)
         counts = Counter[str]()
-        reply = self._attempt(body)
+        reply = self._attempt(body, key)
         for attempt in range(1, MAX_ATTEMPTS):
             if reply is not None and reply.status not in RETRYABLE:
                 break
             if not self._pause(self._pause_seconds(attempt, reply)):
                 break
             counts["retried"] += 1
-            reply = self._attempt(body)
+            reply = self._attempt(body, key)
         if reply is not None and reply.status == 413 and len(events) > 1:
             half = len(events) // 2
             return counts + self.deliver(events[:half]) + self.deliver(events[half:])
         return counts + self._settle(reply, len(events))
 
-    def _attempt(self, body: bytes) -> Reply | None:
+    def _attempt(self, body: bytes, key: str) -> Reply | None:
         try:
-            return self._transport.post(self._route, body)
+            return self._transport.post(self._route, body, key)
         except (OSError, http.client.HTTPException) as problem:
             self._log.warning("connection", "no reply from the exporter: %s", type(problem).__name__)
             return None

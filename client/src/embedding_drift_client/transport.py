@@ -38,29 +38,32 @@ class Transport:
         self._base = parts.path.rstrip("/").removesuffix(EVENTS)
         self._connection = _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=timeout_seconds)
 
-    def post(self, route: Route, body: bytes) -> Reply:
-        """Send a JSON body and read the reply. Raises OSError or http.client.HTTPException where there is none.
+    def post(self, route: Route, body: bytes, key: str) -> Reply:
+        """Send a JSON body under an idempotency key and read the reply.
+
+        Raises OSError or http.client.HTTPException where there is none.
 
         A connection that the exporter closed while idle is found out by using it, so a failure on a used one is tried
-        once more on a new one.
+        once more on a new one; the key tells an exporter that took it and closed without a reply.
         """
         used = self._connection.sock is not None
         try:
-            return self._exchange(route, body)
+            return self._exchange(route, body, key)
         except TimeoutError:
             raise
         except (OSError, http.client.HTTPException):
             if not used:
                 raise
-            return self._exchange(route, body)
+            return self._exchange(route, body, key)
 
     def close(self) -> None:
         """Close the connection; the next post opens a new one."""
         self._connection.close()
 
-    def _exchange(self, route: Route, body: bytes) -> Reply:
+    def _exchange(self, route: Route, body: bytes, key: str) -> Reply:
         try:
-            self._connection.request("POST", self._base + route, body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+            self._connection.request("POST", self._base + route, body, headers)
             response = self._connection.getresponse()
             content = response.read(_MAX_REPLY_BYTES)
         except BaseException:

@@ -1,0 +1,51 @@
+"""What requests are applied to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.intake.answer import Answer
+from app.intake.repeats import Claim, Repeats
+from app.lifecycle import Lifecycle
+from app.outcomes import OutcomeMemory
+from app.store import SeriesStore
+
+
+class SentRequest(Protocol):
+    """What a request body held."""
+
+    @property
+    def now(self) -> float:
+        """When it came, in unix seconds."""
+        ...
+
+    def apply(self, ledger: Ledger) -> Answer:
+        """Make it count; what its sender is told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Store, outcomes and lifecycle, and the answers that were given: all that a request changes.
+
+    The same requests in the same order give the same counts: nothing here asks a clock.
+    """
+
+    store: SeriesStore
+    outcomes: OutcomeMemory
+    lifecycle: Lifecycle
+    input_key: bytes
+    """What ids are hashed with."""
+    repeats: Repeats = field(default_factory=Repeats)
+
+    def take(self, request: SentRequest, claim: Claim | None) -> Answer:
+        """Apply a request, unless its key was answered before. Safe from any thread. Raises OtherBody."""
+        if claim is None:
+            return request.apply(self)
+        # Asked again here: who waited for the answer may have left, and the sender tried once more meanwhile.
+        answer = self.repeats.find(claim, request.now)
+        if answer is None:
+            answer = request.apply(self)
+            self.repeats.keep(claim, answer, request.now)
+        return answer
