@@ -49,5 +49,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:10877/-/healthy', timeout=4)"]
 
 ENTRYPOINT ["embedding-drift-exporter"]
-# All addresses of the container; publish the port only where the network is trusted: there is no authentication yet.
+# All addresses of the container; publish the port with the files of docs/security.md, or where the network is trusted.
 CMD ["serve", "--listen", "0.0.0.0:10877"]

@@ -94,6 +94,15 @@ def _check_config(call: Call) -> int:
         loaded = load(call.arguments, call.unknown, call.environ)
     except ConfigError as error:
         return _refuse(error, 2 if call.unknown else 1)
+    # Here, for they bring what a wrong setting does without.
+    from app.access import Access, AccessError  # noqa: PLC0415
+    from app.main import access_files  # noqa: PLC0415
+
+    try:
+        Access(access_files(loaded.settings))
+    except AccessError as error:
+        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+        return 1
     for warning in loaded.warnings:
         print(f"{PROGRAM}: warning: {warning}", file=sys.stderr)
     print(_effective(loaded), end="")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-import logging
 import os
 import secrets
 import signal
@@ -14,16 +13,17 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import Admission, BodyReader, DirectApp, Services, add_routes
+from app.access import Access, AccessError, Files, Role
+from app.api import MAIN, METRICS, Admission, BodyReader, DirectApp, Services, add_routes
 from app.baseline import BASELINES, Budget, Reader
-from app.config import Settings
+from app.config import Address, Settings
 from app.decode import Limits
 from app.evaluate import Evaluator, Rules
 from app.intake import REPEAT_SECONDS, Ledger, Repeats
@@ -31,7 +31,7 @@ from app.lifecycle import Lifecycle, Spans
 from app.metrics import build
 from app.model import FOLDED, Clock, SystemClock, Timing
 from app.outcomes import MEMORY_SECONDS, OutcomeMemory, RecentOutcomes
-from app.server import Connections, Listener, Server, enough_descriptors
+from app.server import Connections, enough_descriptors, make_server
 from app.store import STORES, SeriesStore
 
 log = structlog.get_logger("app.main")
@@ -108,7 +108,7 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     """Join the parts to an application. Nothing is shared between two of them.
 
     Raises:
-        StartError: a baseline file or the secret for input hashes cannot be read.
+        StartError: a baseline file, the secret for input hashes, or a file of access cannot be read.
     """
     timing = settings.timing()
     budget = Budget(settings.false_alarms_per_series_year, Timing().windows)
@@ -137,6 +137,8 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     recent_outcomes = RecentOutcomes(timing.windows["1h"])
     recent_outcomes.note(outcomes.totals().series, clock.now())
     services = Services(
+        access=_access(settings),
+        metrics_apart=settings.metrics_listen is not None,
         clock=clock,
         store=store,
         pinned=pinned,
@@ -191,10 +193,29 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         description="Sampled embedding and retrieval events in, drift scores for Prometheus out.",
         lifespan=lifespan,
         redirect_slashes=False,
+        # Its document and pages are routes like the others, with a role.
+        openapi_url=None,
     )
     app.state.services = services
     add_routes(app)
     return app
+
+
+def access_files(settings: Settings) -> Files:
+    """The files that say who may do what."""
+    paths = {
+        Role.INGEST: settings.ingest_token_file,
+        Role.READ: settings.read_token_file,
+        Role.ADMIN: settings.admin_token_file,
+    }
+    return Files(settings.web_config_file, {role: path for role, path in paths.items() if path is not None})
+
+
+def _access(settings: Settings) -> Access:
+    try:
+        return Access(access_files(settings))
+    except AccessError as error:
+        raise StartError(str(error)) from error
 
 
 def _input_key(path: Path | None) -> bytes:
@@ -220,38 +241,42 @@ def serve(settings: Settings) -> int:
     """Run the service until it is told to stop; return the exit code."""
     try:
         app = create_app(settings, create_store(settings), SystemClock())
-        listening = _listen(settings)
+        sockets = _listen(settings)
     except StartError as error:
         log.error("cannot start", why=str(error))
         return 1
-    debug = settings.log_level == "debug"
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_config=None,
-        # That it started and stopped is logged here, with what it is; a level of its own would undo `error`.
-        log_level=None if debug else max(logging.WARNING, logging.getLogger().level),
-        access_log=debug,
-        server_header=False,
-        proxy_headers=False,
-        # Without it a half-sent request holds a stop for ever, and the lifespan never ends.
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_seconds)),
-    )
     services: Services = app.state.services
-    connections = Connections(
-        settings.max_connections, settings.request_timeout_seconds, services.metrics.own.count_closed
+    own, access = services.metrics.own, services.access
+    connections = Connections(settings.max_connections, settings.request_timeout_seconds, own.count_closed)
+    own.watch("connections", lambda: len(connections))
+    own.watch("access_reload_failed", lambda: int(access.reload_failed))
+    beyond = {name for name, address in _addresses(settings).items() if not address.loopback}
+    for role in Role:
+        reached = (METRICS if role is Role.READ and services.metrics_apart else MAIN) in beyond
+        own.watch(f"unprotected_{role}", partial(_unprotected, access, role, reached=reached))
+    if beyond and access.closed and access.context is None:
+        log.warning(
+            "tokens and passwords are sent to addresses beyond this machine without TLS: whoever listens has them"
+        )
+    server = make_server(
+        app,
+        sockets,
+        connections,
+        access,
+        stopping=services.close_intake,
+        debug=settings.log_level == "debug",
+        request_seconds=settings.request_timeout_seconds,
+        stop_seconds=settings.shutdown_timeout_seconds,
     )
-    services.metrics.own.watch("connections", lambda: len(connections))
-    listener = Listener(listening, connections, lambda: None, settings.request_timeout_seconds)
-    server = Server(config, {"main": listener}, connections, services.close_intake)
     for each in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal once more when it is done, and a stop that was asked for is no failure. Its own
         # handler, so that a signal is not lost that comes before it sets that itself.
         signal.signal(each, server.handle_exit)
-    host, port = listening.getsockname()[:2]
-    log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}/", version=__version__)
+    scheme = "http" if access.context is None else "https"
+    for name, listening in sockets.items():
+        host, port = listening.getsockname()[:2]
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+        log.info("listening" if name == MAIN else "listening for readers", url=url, version=__version__)
     # What is imported stays: a full collection would go through all of it, and hold every request up for some 20 ms.
     gc.collect()
     gc.freeze()
@@ -262,15 +287,28 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _unprotected(access: Access, role: Role, *, reached: bool) -> int:
+    return int(reached and access.unprotected(role))
+
+
+def _addresses(settings: Settings) -> dict[str, Address]:
+    """Where to listen, by the name of the listener."""
+    apart = settings.metrics_listen
+    return {MAIN: settings.listen, **({} if apart is None else {METRICS: apart})}
+
+
+def _listen(settings: Settings) -> dict[str, socket.socket]:
     most = enough_descriptors(settings.max_connections)
     if most is not None:
         message = f"--max-connections {settings.max_connections}: the system allows {most} open files; raise its limit"
         raise StartError(message)
-    address = settings.listen
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        return socket.create_server((address.host, address.port), family=family, backlog=2048)
-    except OSError as error:
-        message = f"cannot listen on {address}: {error.strerror}; choose another ADDRESS:PORT with --listen"
-        raise StartError(message) from error
+    sockets = {}
+    for name, address in _addresses(settings).items():
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        try:
+            sockets[name] = socket.create_server((address.host, address.port), family=family, backlog=2048)
+        except OSError as error:
+            flag = "--listen" if name == MAIN else "--metrics-listen"
+            message = f"cannot listen on {address}: {error.strerror}; choose another ADDRESS:PORT with {flag}"
+            raise StartError(message) from error
+    return sockets

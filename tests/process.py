@@ -20,7 +20,8 @@ STOP_SECONDS = 30
 class Process:
     """One exporter on a free port; its log is read from a file."""
 
-    def __init__(self, folder, *flags, listen="127.0.0.1:0"):
+    def __init__(self, folder, *flags, listen="127.0.0.1:0", context=None):
+        self.context = context  # of TLS
         self._log = (folder / "log").open("w+")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve", "--listen", listen, *flags],
@@ -41,7 +42,7 @@ class Process:
 
     def started(self):
         """Wait until it is ready; its port is in the log."""
-        listening = self.wait_for(r"event=listening.* url=http://([\w.:\[\]]+):(\d+)/", START_SECONDS)
+        listening = self.wait_for(r"event=listening.* url=https?://([\w.:\[\]]+):(\d+)/", START_SECONDS)
         self.host, self.port = listening[1].strip("[]"), int(listening[2])
         deadline = time.monotonic() + START_SECONDS
         while self.ask("GET", "/-/ready")[0] != 200:
@@ -58,10 +59,14 @@ class Process:
             time.sleep(0.02)
         return found
 
-    def ask(self, method, path, body=None, timeout=30):
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+    def ask(self, method, path, body=None, timeout=30, headers=(), port=None):
+        address = self.host, port or self.port
+        if self.context is None:
+            connection = http.client.HTTPConnection(*address, timeout=timeout)
+        else:
+            connection = http.client.HTTPSConnection(*address, timeout=timeout, context=self.context)
         try:
-            headers = {} if body is None else {"Content-Type": "application/json"}
+            headers = ({} if body is None else {"Content-Type": "application/json"}) | dict(headers)
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
             return reply.status, reply.read()

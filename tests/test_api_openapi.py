@@ -73,8 +73,8 @@ def test_every_refusal_is_described_with_its_body(document):
     events = operations(document)["POST", "/v1/events"]["responses"]
     pin = operations(document)["POST", "/v1/baselines"]["responses"]
 
-    assert {"202", "400", "408", "413", "415", "422", "429", "503"} == set(events)
-    assert {"201", "400", "404", "408", "409", "413", "415", "422", "429", "503"} == set(pin)
+    assert {"202", "400", "401", "403", "408", "413", "415", "422", "429", "503"} == set(events)
+    assert {"201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "503"} == set(pin)
     for status, reply in (*events.items(), *pin.items()):
         schema = reply["content"]["application/json"]["schema"]
         if status not in {"201", "202", "422"}:

@@ -215,3 +215,17 @@ def test_the_allocator_is_left_to_the_operator_who_settled_it(variable, monkeypa
     monkeypatch.undo()
 
     assert allocator.keep_large_blocks({variable: "1"}) is False
+
+
+def test_check_config_looks_into_the_files_of_access(tmp_path, capsys):
+    """What would end the start is said before it."""
+    path = tmp_path / "token"
+    path.write_text("short")
+
+    code, _ = run("check-config", "--read-token-file", str(path))
+
+    assert 1 == code
+    assert "a token is at least 16" in capsys.readouterr().err
+
+    path.write_text("token-0123456789")
+    assert 0 == run("check-config", "--read-token-file", str(path))[0]

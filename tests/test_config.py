@@ -25,6 +25,11 @@ BASELINES = (Path(__file__), Path(__file__).with_name("test_cli.py"))
 # One right value for each setting, not the default: as text, and as what it becomes.
 EXAMPLES = {
     "listen": ("[::1]:9", Address("::1", 9)),
+    "metrics_listen": ("[::1]:8", Address("::1", 8)),
+    "web_config_file": (str(BASELINES[0]), BASELINES[0]),
+    "ingest_token_file": (str(BASELINES[0]), BASELINES[0]),
+    "read_token_file": (str(BASELINES[0]), BASELINES[0]),
+    "admin_token_file": (str(BASELINES[0]), BASELINES[0]),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
     "shutdown_timeout_seconds": ("1.5", 1.5),

@@ -18,7 +18,7 @@ LAYERS = (
     {"intake"},
     {"baseline"},
     {"evaluate", "state"},
-    {"metrics"},
+    {"metrics", "access"},
     {"api"},
     {"server"},
     {"main"},
@@ -42,9 +42,10 @@ BESIDE = {
 LIBRARIES = {
     "datasketches": {"sketch"},
     "prometheus_client": {"metrics", "demo"},
-    "fastapi": {"api", "main"},
+    "fastapi": {"api", "server", "main"},
     "markdown_it": {"api"},
     "starlette": {"api", "main"},
+    "bcrypt": {"access"},
     "uvicorn": {"server", "main", "cli"},
 }
 """Libraries that only some parts may know."""

@@ -257,7 +257,7 @@ def test_the_http_page_has_the_limits_that_hold():
 
 def test_the_http_page_has_every_route():
     """Each route that the application answers stands in docs/http.md, by its path."""
-    told = {path for span in _spans(ROOT / "docs" / "http.md") for path in re.findall(r"(/[\w\-/{}]*)", span)}
+    told = {path for span in _spans(ROOT / "docs" / "http.md") for path in re.findall(r"(/[\w\-/{}.]*)", span)}
     paths = {path for route in ROUTES for path in (route.path, *route.aliases)}
 
     assert {re.sub(r"{\w+}", "{id}", path) for path in paths} <= told

@@ -78,6 +78,12 @@ BODY_REFUSALS: Final[dict[int, Reply]] = {
     503: refusal("The exporter is stopping: try again after `Retry-After`."),
 }
 
+REFUSALS: Final[dict[int, Reply]] = {
+    401: refusal("Credentials are wanted, or not known; `WWW-Authenticate` says which."),
+    403: refusal("The token is one for something else."),
+}
+"""Of every route with a role; only where it has credentials."""
+
 EVENT_REPLIES: Final[dict[int, Reply]] = {
     202: json_body("At least one event was taken, or all were duplicates or late, or there were none.", RECEIPT),
     422: json_body(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
+from app.access import Role
 from app.api.baselines import (
     BASELINE_BODY,
     UPLOAD_PARAMETERS,
@@ -17,12 +18,24 @@ from app.api.baselines import (
     post_baselines,
 )
 from app.api.compare import COMPARE_PARAMETERS, COMPARE_REPLIES, get_compare, post_compare
+from app.api.document import PATH as DOCUMENT
+from app.api.document import get_docs, get_openapi
 from app.api.events import post_events
 from app.api.health import get_healthy, get_ready
 from app.api.landing import get_landing
 from app.api.lifecycle import LIFECYCLE_SCHEMA, post_lifecycle
 from app.api.outcomes import OUTCOME_REPLIES, OUTCOMES_BODY, post_outcomes
-from app.api.replies import EVENT_REPLIES, PIN_REPLIES, UNKNOWN_BASELINE, Reply, download, json_body, refusal, text
+from app.api.replies import (
+    EVENT_REPLIES,
+    PIN_REPLIES,
+    REFUSALS,
+    UNKNOWN_BASELINE,
+    Reply,
+    download,
+    json_body,
+    refusal,
+    text,
+)
 from app.api.reply import error_reply
 from app.api.route import DirectApp, DirectRoute, Endpoint
 from app.api.runbooks import get_runbook, get_runbooks
@@ -42,7 +55,20 @@ class _Route(NamedTuple):
     extra: dict[str, Any] | None = None
     """What else OpenAPI is to say of it."""
     aliases: tuple[str, ...] = ()
+    in_document: bool = True
 
+
+ROLES: Mapping[str, Role | None] = {
+    "events": Role.INGEST,
+    "lifecycle": Role.ADMIN,
+    "scrape": Role.READ,
+    "series": Role.READ,
+    "baselines": Role.ADMIN,
+    "people": Role.READ,
+    "health": None,
+    "runbooks": None,
+}
+"""Tag -> who may ask; None for everybody."""
 
 NAME_FILTER = {
     "name": "name[]",
@@ -127,22 +153,27 @@ ROUTES = (
         {200: text("Events are taken."), 503: text("Starting or stopping.")},
         aliases=("/readyz",),
     ),
-    _Route("GET", "/runbooks", get_runbooks, "people", {200: text("A list of pages.", "text/html")}),
+    _Route("GET", "/runbooks", get_runbooks, "runbooks", {200: text("A list of pages.", "text/html")}),
     _Route(
         "GET",
         "/runbooks/{page}",
         get_runbook,
-        "people",
+        "runbooks",
         {200: text("What an alert means, and what to do.", "text/html"), 404: refusal("No such page.")},
         {"parameters": [RUNBOOK_NAME]},
     ),
     _Route("GET", "/", get_landing, "people", {200: text("A page for people.", "text/html")}),
+    _Route("GET", DOCUMENT, get_openapi, "people", {200: json_body("This document.")}, in_document=False),
+    _Route("GET", "/docs", get_docs, "people", {200: text("It as a page.", "text/html")}, in_document=False),
 )
 
 
 def add_routes(app: DirectApp) -> None:
     """Add every route. What may be asked with GET may be asked with HEAD: a GET-only route would answer 405."""
     for route in ROUTES:
+        role = ROLES[route.tag]
+        refusals = {} if role is None else REFUSALS
+        before = len(app.routes)
         app.add_api_route(
             route.path,
             route.endpoint,
@@ -151,14 +182,18 @@ def add_routes(app: DirectApp) -> None:
             tags=[route.tag],
             response_class=Response,
             response_model=None,
-            responses={status: reply for status, reply in route.replies.items()},  # noqa: C416 - keys of another type
+            responses={status: reply for each in (route.replies, refusals) for status, reply in each.items()},
             openapi_extra=route.extra,
             operation_id=route.endpoint.__name__,
+            include_in_schema=route.in_document,
         )
         hidden = [(route.path, "HEAD")] if route.method == "GET" else []
         hidden += [(alias, method) for alias in route.aliases for method in ("GET", "HEAD")]
         for path, method in hidden:
             app.add_api_route(path, route.endpoint, methods=[method], response_model=None, include_in_schema=False)
+        for added in app.routes[before:]:
+            assert isinstance(added, DirectRoute)
+            added.role = role
     app.direct |= {
         (method, route.path): route
         for route in app.routes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from app.access import Access
 from app.api.admission import Admission
 from app.api.body import BodyReader
 from app.baseline import Pinned
@@ -25,6 +26,7 @@ UPLOAD_SECONDS = 120.0
 class Services:
     """Store, evaluator, baselines, metrics and clock, and what the routes need to know of the settings."""
 
+    access: Access
     clock: Clock
     store: SeriesStore
     pinned: Pinned
@@ -44,6 +46,8 @@ class Services:
     uploads: BodyReader = field(default_factory=lambda: BodyReader(UPLOAD_SECONDS))
     uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a file is taken: each may need some hundred MiB."""
+    metrics_apart: bool = False
+    """Whether what is read has a listener of its own."""
     ready: bool = False
     """Whether intake is open: from the end of the start to the beginning of the stop."""
 

@@ -98,9 +98,59 @@ class Settings:
             _SERVICE,
             Listen(),
             "ADDRESS:PORT",
-            "Where to take events and answer scrapes. There is no authentication: open it beyond this machine or pod "
-            "only where the network is trusted. Port 0 takes any free port.",
+            "Where to take events and answer scrapes. Open it beyond this machine or pod only with the files below, or "
+            "where the network is trusted (docs/security.md). Port 0 takes any free port.",
             aliases=("--web.listen-address",),
+        ),
+    )
+    metrics_listen: Address | None = field(
+        default=None,
+        metadata=_about(
+            _SERVICE,
+            OrNone(Listen()),
+            "ADDRESS:PORT",
+            "A second address for whoever reads: /metrics, series, samples, comparisons and pages are then answered "
+            "there and not at `listen`; health at both. None: all of it at `listen`.",
+        ),
+    )
+    web_config_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            _SERVICE,
+            OrNone(ExistingFile()),
+            "FILE",
+            "TLS, client certificates, basic authentication and headers, in the format of Prometheus' exporter-toolkit "
+            "(docs/security.md). Read again when it, or a file that it names, changes.",
+            aliases=("--web.config.file",),
+        ),
+    )
+    ingest_token_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            _SERVICE,
+            OrNone(ExistingFile()),
+            "FILE",
+            "Bearer tokens, one a line, one of which is wanted to send events and outcomes. Read again when it "
+            "changes.",
+        ),
+    )
+    read_token_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            _SERVICE,
+            OrNone(ExistingFile()),
+            "FILE",
+            "The same to scrape, and to see series, samples, comparisons and pages.",
+        ),
+    )
+    admin_token_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            _SERVICE,
+            OrNone(ExistingFile()),
+            "FILE",
+            "The same for baselines and lifecycle events; it opens everything else as well. With tokens for another "
+            "role and none here, nobody without a password may.",
         ),
     )
     workers: int = field(

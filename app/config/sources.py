@@ -250,10 +250,18 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> Iterator[
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
-    if not settings.listen.loopback:
+    files = (
+        settings.web_config_file,
+        settings.ingest_token_file,
+        settings.read_token_file,
+        settings.admin_token_file,
+    )
+    addresses = [each for each in (settings.listen, settings.metrics_listen) if each is not None and not each.loopback]
+    if addresses and not any(files):
         yield (
-            f"listening on {settings.listen}, beyond this machine, without authentication: whoever reaches it can send "
-            "events and read /metrics; 127.0.0.1 or a network policy closes it"
+            f"listening on {' and '.join(map(str, addresses))}, beyond this machine, without authentication: whoever "
+            "reaches it can send events and read /metrics; 127.0.0.1, a network policy, or the files of "
+            "docs/security.md close it"
         )
 
 

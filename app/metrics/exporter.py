@@ -139,6 +139,30 @@ EXPORTER: Final[tuple[Source[Vitals], ...]] = (
     ),
     Source(
         Family(
+            "embedding_exporter_unprotected",
+            "gauge",
+            ("role",),
+            "1 where anybody who can connect from beyond this machine may act in the role: ingest, read or admin. 0 "
+            "with credentials or required client certificates, or on loopback.",
+        ),
+        lambda vitals: [
+            ((name.removeprefix("unprotected_"),), value)
+            for name, value in vitals.own.watched.items()
+            if name.startswith("unprotected_")
+        ],
+    ),
+    Source(
+        Family(
+            "embedding_exporter_access_reload_failed",
+            "gauge",
+            (),
+            "1 while a file of access (web configuration, certificate, key, tokens) is wrong, so that what was read "
+            "before it changed holds; the log says what is wrong.",
+        ),
+        single(lambda vitals: vitals.own.watched.get("access_reload_failed")),
+    ),
+    Source(
+        Family(
             "embedding_exporter_closed_connections_total",
             "counter",
             ("reason",),

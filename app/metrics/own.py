@@ -19,7 +19,10 @@ DURATION_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 STAGED_REQUESTS: Final = 256
 """Counting one duration into buckets costs as much as counting some hundred."""
 
-WATCHED: Final = ("connections", "waiting_requests", "held_bytes")
+WATCHED: Final = (
+    *("connections", "waiting_requests", "held_bytes"),
+    *("access_reload_failed", "unprotected_ingest", "unprotected_read", "unprotected_admin"),
+)
 """Numbers of now, which are not counted here."""
 
 Answered = tuple[str, str]

@@ -4,7 +4,6 @@
 """
 
 from app.server.connections import Connections
-from app.server.listener import Listener
-from app.server.server import Server, enough_descriptors
+from app.server.server import enough_descriptors, make_server
 
-__all__ = ["Connections", "Listener", "Server", "enough_descriptors"]
+__all__ = ["Connections", "enough_descriptors", "make_server"]

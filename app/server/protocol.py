@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final
@@ -56,10 +57,12 @@ class DoorProtocol(HttpToolsProtocol):
         *,
         connections: Connections,
         place: Place,
+        admitted: Callable[[dict[str, Any] | None], bool],
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._connections = connections
         self._place = place
+        self._admitted = admitted
         self._part = _Part.HEAD
         self._begun = False
         self._since = self.loop.time()
@@ -70,6 +73,9 @@ class DoorProtocol(HttpToolsProtocol):
         """The connection is there, and its handshake done."""
         super().connection_made(transport)
         self._place.conversation = self
+        if not self._admitted(transport.get_extra_info("peercert")):
+            self._connections.refuse(Closed.HANDSHAKE)
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""

@@ -33,7 +33,7 @@ from embedding_drift_client.outcome import Outcome, encode_outcome
 from embedding_drift_client.probes import ProbeWatch
 from embedding_drift_client.route import EVENTS, LIFECYCLE, OUTCOMES, ROUTES, Route
 from embedding_drift_client.sampling import Sampler
-from embedding_drift_client.transport import Transport
+from embedding_drift_client.transport import Transport, identity
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -50,7 +50,9 @@ class DriftClient:
     `sample_rate` in (0, 1] is the share of events that is sent, with their outcomes. The further keywords are fields
     that hold for all events (`Defaults`). A batch goes out when it has `batch_size` items (at most 1000, the exporter's
     limit) or its oldest has waited for `flush_interval_seconds`; `queue_size` bounds the events held in memory, and the
-    outcomes, those being sent included; `timeout_seconds` bounds each wait for the exporter.
+    outcomes, those being sent included; `timeout_seconds` bounds each wait for the exporter. `token`, or the first line
+    of `token_file`, which is read for each batch, is sent along; `ca_file` holds the certificates that an exporter with
+    https is known by, in place of those of the system.
 
     Raises ValueError for an argument that can never work, as `watch_probes` does. After that nothing raises.
     """
@@ -64,6 +66,9 @@ class DriftClient:
         flush_interval_seconds: float = 1.0,
         queue_size: int = 4096,
         timeout_seconds: float = 5.0,
+        token: str | None = None,
+        token_file: str | None = None,
+        ca_file: str | None = None,
         **defaults: Unpack[Defaults],
     ) -> None:
         if not 1 <= batch_size <= 1000:
@@ -79,6 +84,7 @@ class DriftClient:
         self._flush_interval_seconds = flush_interval_seconds
         self._queue_size = queue_size
         self._timeout_seconds = timeout_seconds
+        self._identity = identity(token, token_file, ca_file)
         self._defaults = defaults
         self._event_defaults = encode({**defaults, "sample_rate": sample_rate})
         self._watches: weakref.WeakSet[ProbeWatch] = weakref.WeakSet()
@@ -96,7 +102,7 @@ class DriftClient:
         }
         self._buffer = Buffer(capacity, self._batch_size, self._flush_interval_seconds)
         self._log = RateLimitedLog()
-        self._transport = Transport(self._url, self._timeout_seconds)
+        self._transport = Transport(self._url, self._timeout_seconds, self._identity)
         self._deliveries = {
             route: Delivery(
                 self._transport,
