@@ -1,15 +1,13 @@
 """A real Prometheus scrapes a real exporter, and every family of the catalogue is there to be queried."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,10 +18,8 @@ from app.metrics.catalog import FAMILIES
 from app.model import SeriesKey, Timing
 from app.series import Series
 from tests.builders import traffic
+from tests.conftest import DEADLINE_SECONDS
 from tests.service import service
-
-DEADLINE_SECONDS = 30.0
-"""For the slowest machine; usually all is there after three seconds."""
 
 KEY = SeriesKey("e5", "2", "1", "query")
 VERSION = {"model": "e5", "model_version": "2", "tokenizer_version": "1"}
@@ -43,56 +39,6 @@ INPUTS = [f"query {number}" for number in range(20)]
 """What is asked: each of them again and again."""
 DOCUMENTS = [f"document {number}" for number in range(40)]
 """What is found."""
-
-
-@dataclass
-class Process:
-    """A program that listens on a loopback port of its own; what it writes goes to a file."""
-
-    url: str
-    log: Path
-    popen: subprocess.Popen
-
-    def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=10) as reply:
-            return reply.read().decode()
-
-    def until(self, condition):
-        """Ask again and again until the condition gives something; the failure shows what the program wrote."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline and self.popen.poll() is None:
-            try:
-                found = condition()
-            except (OSError, urllib.error.HTTPError):
-                found = None
-            if found:
-                return found
-            time.sleep(0.05)
-        pytest.fail(f"not within {DEADLINE_SECONDS:g} s, or it ended:\n{self.log.read_text()[-4000:]}")
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """A function that starts a program on a free port; all are killed in the end."""
-    started = []
-
-    def run(name, command, ready):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        log = tmp_path_factory.mktemp(name) / "log"
-        with log.open("w") as output:
-            words = [word.format(address=address) for word in command]
-            popen = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        started.append(popen)
-        process = Process(f"http://{address}", log, popen)
-        process.until(lambda: process.get(ready))
-        return process
-
-    yield run
-    for popen in started:
-        popen.kill()
-        popen.wait()
 
 
 @pytest.fixture(scope="module")
