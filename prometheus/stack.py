@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from app.demo.acts import SLICE_LABEL
 from app.demo.performance import DemoError
 from app.demo.processes import check_alive, child_process, end_on_signals, program
 from app.demo.run import HOST, INTERACTIVE, check_port, wait_until_ready
@@ -83,7 +84,8 @@ def _run(ports: Mapping[str, int]) -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="embedding-drift-")))
         template.write(directory, INTERACTIVE.time_scale, {k: v for k, v in addresses.items() if k != "prometheus"})
         serve = ("serve", f"--listen={addresses['exporter']}", f"--time-scale={INTERACTIVE.time_scale:g}")
-        children["exporter"] = stack.enter_context(child_process("app.cli", *serve, "--log-level=warning"))
+        options = (f"--slice-labels={SLICE_LABEL}", "--log-level=warning")
+        children["exporter"] = stack.enter_context(child_process("app.cli", *serve, *options))
         pager = child_process("app.demo.pager", f"--listen={addresses['receiver']}")
         children["pager"] = stack.enter_context(pager)
         for name, binary, command in (

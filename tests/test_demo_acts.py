@@ -261,6 +261,7 @@ def test_an_event_carries_what_a_search_service_knows(service):
         assert (256,) == event["embedding"].shape
         assert 1 == pytest.approx(np.linalg.norm(event["embedding"]), abs=1e-6)
         assert hashlib.blake2b(question.text.encode(), digest_size=16).hexdigest() == event["input_hash"]
+        assert {"part": "reference" if question.about.startswith("reference.") else "library"} == event["labels"]
         assert not any(question.text == value for value in event.values() if isinstance(value, str))
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 MODEL = "python-docs-lsa"
 MODEL_VERSION = "1"
 TOKENIZER_VERSION = "1"
+SLICE_LABEL = "part"
+"""Which part of the documentation a question is about: the exporter tells slices of the traffic apart by it."""
 WINDOW = "1h"
 """The window that acts are told by: it fills within an act and empties after it."""
 

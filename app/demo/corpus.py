@@ -61,6 +61,11 @@ class Question(NamedTuple):
     about: str
     """The name of the documentation that it was taken from."""
 
+    @property
+    def part(self) -> str:
+        """Of the documentation: the language reference or the library."""
+        return "reference" if self.topic.startswith("reference.") else "library"
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:

@@ -7,7 +7,7 @@ import time
 
 from embedding_drift_client import DriftClient, Outcome
 
-from app.demo.acts import Act
+from app.demo.acts import SLICE_LABEL, Act
 from app.demo.corpus import Question
 from app.demo.service import SearchService
 from app.demo.users import Users
@@ -40,6 +40,7 @@ class Frontend:
             self._queries += 1
             self._client.record(
                 tokenizer_version=answer.tokenizer_version,
+                labels={SLICE_LABEL: question.part},
                 query_id=query_id,
                 input_hash=hashlib.blake2b(question.text.encode(), digest_size=16).hexdigest(),
                 embedding=answer.embedding,

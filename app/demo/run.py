@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from http.client import HTTPException
 from typing import NamedTuple
 
-from app.demo.acts import ACTS, Act
+from app.demo.acts import ACTS, SLICE_LABEL, Act
 from app.demo.performance import DemoError, Performance
 from app.demo.processes import check_alive, child_process, end_on_signals
 from app.demo.watch import Reading, fetch
@@ -172,13 +172,19 @@ def _introduce(base: str, tempo: Tempo, traffic: subprocess.Popen[str]) -> None:
     _say(
         f"  search        {ready}\n"
         f"  time          a day takes {24 * tempo.hour_seconds:.0f} s (time_scale {tempo.time_scale:g}), the 1h window"
-        f" {tempo.hour_seconds:.3g} s; all else is the configuration as shipped"
+        f" {tempo.hour_seconds:.3g} s; slice_labels is {SLICE_LABEL}, all else the configuration as shipped"
     )
     _say("                ten times as fast with --fast\n" if tempo is INTERACTIVE else "")
 
 
 def _exporter_arguments(tempo: Tempo, port: int) -> list[str]:
-    return ["serve", f"--time-scale={tempo.time_scale:g}", f"--listen={HOST}:{port}", "--log-level=warning"]
+    return [
+        "serve",
+        f"--time-scale={tempo.time_scale:g}",
+        f"--listen={HOST}:{port}",
+        f"--slice-labels={SLICE_LABEL}",
+        "--log-level=warning",
+    ]
 
 
 def _traffic_arguments(tempo: Tempo, base: str) -> list[str]:
