@@ -28,8 +28,8 @@ from prometheus import template
 
 PORTS: Final[Mapping[str, int]] = {"exporter": 10877, "prometheus": 9090, "alertmanager": 9093, "receiver": 9095}
 
-PACKAGES: Final[Mapping[str, str]] = {"prometheus": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
-"""Program -> Debian's package of it."""
+PROGRAMS: Final[Mapping[str, str]] = {"alertmanager": "prometheus-alertmanager", "prometheus": "prometheus"}
+"""What they are called in Debian, and so are their packages."""
 
 
 def prometheus_command(binary: str, configuration: Path, data: Path, address: str) -> list[str]:
@@ -55,6 +55,9 @@ def alertmanager_command(binary: str, configuration: Path, data: Path, address: 
         "--cluster.listen-address=",
         "--log.level=warn",
     ]
+
+
+COMMANDS: Final = {"alertmanager": alertmanager_command, "prometheus": prometheus_command}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,18 +91,15 @@ def _run(ports: Mapping[str, int]) -> None:
         children["exporter"] = stack.enter_context(child_process("app.cli", *serve, *options))
         pager = child_process("app.demo.pager", f"--listen={addresses['receiver']}")
         children["pager"] = stack.enter_context(pager)
-        for name, binary, command in (
-            ("alertmanager", "prometheus-alertmanager", alertmanager_command),
-            ("prometheus", "prometheus", prometheus_command),
-        ):
+        for name, binary in PROGRAMS.items():
             found = shutil.which(binary)
             if found is None:
-                _say(
-                    f"  without {binary}, which is not installed: Debian and Ubuntu have the package {PACKAGES[binary]}"
+                _say(f"  without {binary}, which is not installed: Debian and Ubuntu have the package {binary}")
+            else:
+                children[name] = stack.enter_context(
+                    program(*COMMANDS[name](found, directory, directory, addresses[name]))
                 )
-                continue
-            children[name] = stack.enter_context(program(*command(found, directory, directory, addresses[name])))
-        for name in ("exporter", *(each for each in ("alertmanager", "prometheus") if each in children)):
+        for name in ("exporter", *(each for each in PROGRAMS if each in children)):
             wait_until_ready(f"http://{addresses[name]}/-/ready", name, children)
         _introduce(addresses, children)
         children["demonstration"] = stack.enter_context(child_process("app.cli", "demo", f"--exporter={exporter}"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from prometheus.stack import PACKAGES, PORTS, main
+from prometheus.stack import PORTS, PROGRAMS, main
 from tests.conftest import _program
 
 ROOT = Path(__file__).parents[1]
@@ -135,8 +135,8 @@ def test_without_prometheus_it_names_the_packages_and_goes_on(tmp_path):
         process.kill()
         process.wait()
 
-    for program, package in PACKAGES.items():
-        assert f"without {program}, which is not installed: Debian and Ubuntu have the package {package}" in said
+    for program in PROGRAMS.values():
+        assert f"without {program}, which is not installed: Debian and Ubuntu have the package {program}" in said
 
 
 @pytest.mark.parametrize("name", PORTS)

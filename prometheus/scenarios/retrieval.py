@@ -154,14 +154,14 @@ RETRIEVAL: Final[Sequence[Scenario]] = (
     Scenario(
         "EmbeddingDriftRecallLow",
         "warning",
-        {_LABELLED: "0+10xN", _RECALL: "0+4xN"},
+        {_LABELLED: "0+10xN", _RECALL: "0+2xN"},
         "34m",
         "30m",
-        f"Recall at 10 of {_WHO} in the last 6h is 40%, below the minimum of 50 %.",
+        f"Recall at 10 of {_WHO} in the last 6h is 20%, below the minimum of 25 %.",
         about=VERSION,
         labels={"against": "minimum"},
         silent={
-            "too_few_queries": {_LABELLED: "0+0.5xN", _RECALL: "0+0.2xN"},
+            "too_few_queries": {_LABELLED: "0+0.5xN", _RECALL: "0+0.1xN"},
             "as_it_should": {_RECALL: "0+8xN"},
             "nan": {_RECALL: NAN},
             "absent": {_RECALL: None},
