@@ -34,6 +34,7 @@ LIVED = [
     {"type": "maintenance", "status": "begin", "model": "e5"},
 ]
 """One of everything that is told of a model and its index."""
+LABELS = {"locale": "de", "source": "server"}
 DAY = 86400.0
 INPUTS = [f"query {number}" for number in range(20)]
 """What is asked: each of them again and again."""
@@ -75,7 +76,14 @@ def exporter(start, baseline_file, secret_file):
     They come for an hour of its time: then the windows that are exported are full, and measured in the frame.
     """
     serve = [sys.executable, "-m", "app.cli", "serve", "--listen", "{address}", "--time-scale", "240"]
-    serve += ["--baseline", str(baseline_file), "--input-hash-key-file", str(secret_file), "--slice-labels", "locale"]
+    serve += [
+        "--baseline",
+        str(baseline_file),
+        "--input-hash-key-file",
+        str(secret_file),
+        "--slice-labels",
+        "locale,source",
+    ]
     process = start("exporter", serve, "/-/ready")
     rng = np.random.default_rng(7)
     deadline = time.monotonic() + DEADLINE_SECONDS
@@ -83,7 +91,7 @@ def exporter(start, baseline_file, secret_file):
         assert time.monotonic() < deadline, "no hour was full in time"
         events = [query(rng) for _ in range(250)]
         events += [{"error": "timeout"}, {"embedding": [0] * 8}, {"result_count": 0}]
-        send(process, "/v1/events", {**VERSION, "labels": {"locale": "de"}, "events": events})
+        send(process, "/v1/events", {**VERSION, "labels": LABELS, "events": events})
         send(process, "/v1/events", {**VERSION, "model_version": "3", "events": [query(rng)]})
         time.sleep(0.4)
     send(process, "/v1/lifecycle", {"events": LIVED})
@@ -140,7 +148,7 @@ def scraped(start, exporter, prometheus, tmp_path_factory):
 
     def all_there():
         # A window counts once all of it was measured in the frame: traffic that had ended would have left it by then.
-        send(exporter, "/v1/events", {**VERSION, "labels": {"locale": "de"}, "events": [query(rng) for _ in range(20)]})
+        send(exporter, "/v1/events", {**VERSION, "labels": LABELS, "events": [query(rng) for _ in range(20)]})
         return all(queried(process, name) for name in latest)
 
     process.until(all_there)

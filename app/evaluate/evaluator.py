@@ -20,6 +20,7 @@ from app.evaluate.look import Look, look_at, readable
 from app.evaluate.peers import peers
 from app.evaluate.results import results_of
 from app.evaluate.rules import Rules
+from app.evaluate.sources import tokenizers
 from app.evaluate.trailing import TRAILING_DAYS, trailing
 from app.evaluate.views import BaselineView, Evaluation, SeriesView
 from app.model import SeriesKey, SimilarityMetric
@@ -73,6 +74,7 @@ class Evaluator:
             measured=sum(measured for measured, _ in counts),
             measurable=sum(offered for _, offered in counts),
             canaries=canaries(views, {key: look.series.key for key, look in rivals.items()}),
+            tokenizers=tokenizers(looks.values()),
         )
         return self.latest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +112,14 @@ class SeriesView:
     """What a top-1 similarity is poor below; None where that is not known."""
 
 
+class Origin(NamedTuple):
+    """A source of the events of a model, as they name it themselves."""
+
+    model: str
+    kind: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The result of one tick."""
@@ -125,3 +134,5 @@ class Evaluation:
     """Vectors that came meanwhile."""
     canaries: Mapping[SeriesKey, Comparison] = field(default_factory=dict)
     """Each version of queries that has a peer, against it."""
+    tokenizers: Mapping[Origin, str] = field(default_factory=dict)
+    """The tokenizer version of each source that events name."""

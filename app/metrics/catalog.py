@@ -15,6 +15,7 @@ from app.metrics.outcomes import OUTCOMES, RELEVANCE, UNMATCHED
 from app.metrics.results import RESULTS
 from app.metrics.runtime import PROCESS
 from app.metrics.slices import SLICES
+from app.metrics.sources import SOURCES
 from app.metrics.traffic import COUNTERS, FACTS, HISTOGRAMS
 from app.metrics.windows import WINDOWS
 
@@ -26,7 +27,7 @@ GROUPS: Final[dict[str, tuple[Family, ...]]] = {
     "Drift": families(DRIFT),
     "Effects": families(EFFECTS),
     "Baselines": families(BASELINES),
-    "Models": (*families(FACTS), *families(ANNOUNCED), *families(CANARY)),
+    "Models": (*families(FACTS), *families(ANNOUNCED), *families(SOURCES), *families(CANARY)),
     "Slices": families(SLICES),
     "Lifecycle": families(LIFECYCLE),
     "The exporter": families(EXPORTER),

@@ -24,6 +24,7 @@ from app.metrics.outcomes import OUTCOMES, RELEVANCE, UNMATCHED
 from app.metrics.own import OwnMetrics
 from app.metrics.results import RESULTS
 from app.metrics.slices import SLICES, Sliced
+from app.metrics.sources import SOURCES
 from app.metrics.traffic import TRAFFIC
 from app.metrics.windows import WINDOWS
 from app.model import FOLDED, Clock, SeriesKey
@@ -33,6 +34,7 @@ from app.series import Totals
 from app.store import SeriesStore
 
 SCORES: Final = (*WINDOWS, *RESULTS, *DRIFT, *EFFECTS, *BASELINES)
+VERSIONS: Final = (*SOURCES, *CANARY)
 OWN: Final = (*INTAKE, *EXPORTER)
 
 
@@ -79,7 +81,7 @@ class ExporterCollector(Collector):
         self._unmatched: Section[tuple[()], OutcomeTotals] = Section(UNMATCHED)
         self._scores: Section[SeriesKey, Evaluated] = Section(SCORES)
         self._announced: Section[SeriesKey, bool] = Section(ANNOUNCED)
-        self._canary: Section[tuple[()], Evaluation] = Section(CANARY)
+        self._versions: Section[tuple[()], Evaluation] = Section(VERSIONS)
         self._slices: Section[tuple[()], Sliced] = Section(SLICES)
         self._told: Section[tuple[()], LifecycleView] = Section(LIFECYCLE)
         self._vitals: Section[tuple[()], Vitals] = Section(OWN)
@@ -87,7 +89,18 @@ class ExporterCollector(Collector):
     def describe(self) -> Iterator[Metric]:
         """Yield every family without samples: how the registry finds them by name[]."""
         for family in families(
-            (*TRAFFIC, *RELEVANCE, *OUTCOMES, *UNMATCHED, *SCORES, *ANNOUNCED, *CANARY, *SLICES, *LIFECYCLE, *OWN)
+            (
+                *TRAFFIC,
+                *RELEVANCE,
+                *OUTCOMES,
+                *UNMATCHED,
+                *SCORES,
+                *ANNOUNCED,
+                *VERSIONS,
+                *SLICES,
+                *LIFECYCLE,
+                *OWN,
+            )
         ):
             yield family.metric()
 
@@ -109,7 +122,7 @@ class ExporterCollector(Collector):
         yield from self._scores.families(self._evaluated(evaluation))
         live = [key for key in totals if key != FOLDED]
         yield from self._announced.families({key: self._lifecycle.announced(key) for key in live})
-        yield from self._canary.families({(): evaluation})
+        yield from self._versions.families({(): evaluation})
         yield from self._slices.families({(): self._store.slices(now)})
         yield from self._told.families({(): self._lifecycle.view(now, {key.model for key in live})})
         yield from self._vitals.families({(): Vitals(self._own.totals(), self._store.counts(), evaluation)})
