@@ -10,9 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from bench.bodies import Encoding
 from bench.exporter import Exporter
 from bench.fill import baseline_files
-from bench.load import Driven, Encoding, Pool, Shape, drive
+from bench.load import Driven, Pool, Shape, drive
 from bench.plan import Plan
 from bench.report import Goal, Report, Spread, Table, number
 from bench.server import Server

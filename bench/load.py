@@ -6,7 +6,6 @@ so that nothing is a duplicate and nothing is encoded again.
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import math
@@ -17,10 +16,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import numpy as np
 
+from bench.bodies import Encoding, Events, body, media_type
 from bench.server import Server
 
 MODEL: Final = "bench-model"
@@ -32,8 +32,6 @@ CONNECTIONS: Final = 8
 ID_DIGITS: Final = 12
 PLACEHOLDER: Final = "#" * ID_DIGITS
 SETTLE_SECONDS: Final = 0.02
-
-Encoding = Literal["list", "base64"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Pool:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         scores = np.sort(rng.beta(8, 4, size=(count, TOP_K)))[:, ::-1].astype(np.float32)
         prefix = secrets.token_hex(4)
-        events = [
+        fields = [
             {
                 "model": MODEL,
                 "model_version": str(first + position % series),  # as bench.fill.key names them
@@ -72,41 +70,38 @@ class Pool:
                 "event_id": f"e-{prefix}-{PLACEHOLDER}",
                 "query_id": f"q-{prefix}-{PLACEHOLDER}",
                 "input_hash": rng.bytes(16).hex(),
-                "embedding": vector.tolist() if shape.encoding == "list" else base64.b64encode(vector).decode(),
-                "scores": top.tolist(),
                 "ids": [f"doc-{document:07d}" for document in rng.integers(1_000_000, size=TOP_K)],
             }
-            for position, (vector, top) in enumerate(zip(vectors.astype("<f4"), scores, strict=True))
+            for position in range(count)
         ]
         if not hashes:
-            for event in events:
-                del event["input_hash"]
+            for each in fields:
+                del each["input_hash"]
+        events = Events(fields, vectors.astype("<f4"), scores)
         requests = [
-            post(json.dumps(events[start : start + shape.batch]).encode()) for start in range(0, count, shape.batch)
+            post(body(shape.encoding, events.take(start, start + shape.batch)), media_type(shape.encoding))
+            for start in range(0, count, shape.batch)
         ]
-        self._requests: Iterator[tuple[bytearray, list[tuple[int, int]]]] = itertools.cycle(requests)
+        self._requests: Iterator[tuple[bytearray, list[int]]] = itertools.cycle(requests)
         self._serial = 0
 
     def next_request(self) -> bytearray:
         """The next request, headers and body; it is valid until the pool has gone round once."""
-        request, offsets = next(self._requests)
-        for event_id, query_id in offsets:
+        request, places = next(self._requests)
+        for place in places:
             self._serial += 1
-            digits = b"%0*d" % (ID_DIGITS, self._serial)
-            request[event_id : event_id + ID_DIGITS] = digits
-            request[query_id : query_id + ID_DIGITS] = digits
+            request[place : place + ID_DIGITS] = b"%0*d" % (ID_DIGITS, self._serial)
         return request
 
 
-def post(body: bytes) -> tuple[bytearray, list[tuple[int, int]]]:
-    """A POST of JSON to /v1/events, and where in it the two placeholders of each event stand."""
+def post(content: bytes, content_type: str) -> tuple[bytearray, list[int]]:
+    """A POST to /v1/events, and where in it the placeholders of ids stand."""
     head = (
-        "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
     )
-    request = bytearray(head.encode() + body)
-    places = [match.start() for match in re.finditer(PLACEHOLDER.encode(), request)]
-    return request, list(zip(places[::2], places[1::2], strict=True))
+    request = bytearray(head.encode() + content)
+    return request, [match.start() for match in re.finditer(PLACEHOLDER.encode(), request)]
 
 
 class Connection:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.decode import Limits, decode
 from app.model import Timing
 from app.store import MemoryStore
+from bench.bodies import media_type
 from bench.load import Pool
 
 
@@ -24,6 +25,7 @@ class InProcess:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._media_type = media_type(pool.shape.encoding)
         self._limits = Limits()
         self._store = MemoryStore(Timing(), max_series=1, max_state_bytes=1 << 30)
         self.run(seconds=0)
@@ -38,7 +40,7 @@ class InProcess:
         while events == 0 or time.monotonic() < end:
             body, now = bytes(self._pool.next_request().partition(b"\r\n\r\n")[2]), time.time()
             started = time.thread_time()
-            batch = decode("application/json", None, body, self._limits, now).batch
+            batch = decode(self._media_type, None, body, self._limits, now).batch
             decoded = time.thread_time()
             events += self._store.append(batch, now).accepted
             appending += time.thread_time() - decoded

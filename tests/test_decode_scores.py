@@ -11,10 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.decode import Limits, decode
+from app.decode.number_rows import ragged
 from app.decode.scores import SCALES, similarities
 from app.model import METRICS, Reason, SimilarityMetric
 
 LIMITS = Limits()
+
+
+def side_by_side(rows):
+    rows = [np.array(row, np.float64) for row in rows]
+    return ragged(np.concatenate([np.empty(0), *rows]), [len(row) for row in rows])
 
 
 def run(*events, limits=LIMITS):
@@ -179,9 +185,9 @@ rows = st.lists(
 @given(rows)
 def test_a_mixed_batch_is_converted_row_by_row(pairs):
     """Every row as if it had come alone, refused ones included."""
-    found, refused = similarities([row for _, row in pairs], [metric for metric, _ in pairs])
+    found, refused = similarities(side_by_side(row for _, row in pairs), [metric for metric, _ in pairs])
 
     for i, (metric, row) in enumerate(pairs):
-        alone, alone_refused = similarities([row], [metric])
+        alone, alone_refused = similarities(side_by_side([row]), [metric])
         assert (i in refused) == (0 in alone_refused)
         assert alone.values.tolist() == found.values[found.offsets[i] : found.offsets[i + 1]].tolist()

@@ -172,7 +172,7 @@ def test_no_file_names_a_place_of_the_machine_it_was_written_on():
 
 def test_every_dependency_is_used_and_every_import_is_a_dependency():
     """What app/ imports, or names to a library that imports it (uvicorn's uvloop), is what pyproject.toml declares."""
-    used, named = _used(path for path in APP if path.parent.name != "demo")
+    used, named = _used(path for path in APP if path.parent.name != "demo" and path.name != "arrow.py")
     declared = _declared(PROJECT["dependencies"])
 
     assert used <= declared
@@ -184,6 +184,13 @@ def test_the_demonstration_needs_its_extra_and_nothing_more():
     used, _ = _used(path for path in APP if path.parent.name == "demo")
 
     assert _declared(PROJECT["optional-dependencies"]["demo"]) == used - _declared(PROJECT["dependencies"])
+
+
+def test_the_arrow_decoder_needs_its_extra_and_nothing_more():
+    """What app/decode/arrow.py imports beside the dependencies is the extra `arrow`."""
+    used, _ = _used(path for path in APP if path.name == "arrow.py")
+
+    assert _declared(PROJECT["optional-dependencies"]["arrow"]) == used - _declared(PROJECT["dependencies"])
 
 
 def _declared(requirements: list[str]) -> set[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Final
 
+from app.decode import arrow
+from app.decode.arrow import decode_arrow
 from app.decode.encoding import ENCODINGS, inflate
 from app.decode.errors import DecodeError, Malformed, TooLarge, UnsupportedMediaType
 from app.decode.json_document import decode_document
 from app.decode.json_lines import decode_lines
 from app.decode.limits import Limits
+from app.decode.packed import decode_packed
 from app.model import Decoded
 
 __all__ = [
@@ -24,14 +28,20 @@ __all__ = [
     "decode",
 ]
 
+ARROW: Final = "application/vnd.apache.arrow.stream"
+
 Decoder = Callable[[bytes, Limits, float], Decoded]
 """A body without its content encoding, the limits, and the time of arrival (unix seconds)."""
 
 DECODERS: Mapping[str, Decoder] = {
     "application/json": decode_document,
     "application/x-ndjson": decode_lines,
-}
+    "application/msgpack": decode_packed,
+} | ({ARROW: decode_arrow} if arrow.AVAILABLE else {})
 """Media type -> decoder."""
+
+EXTRAS: Mapping[str, str] = {ARROW: "arrow"}
+"""Media type -> the extra that its decoder needs."""
 
 
 def decode(content_type: str | None, content_encoding: str | None, body: bytes, limits: Limits, now: float) -> Decoded:
@@ -46,8 +56,15 @@ def decode(content_type: str | None, content_encoding: str | None, body: bytes, 
     """
     decoder = _decoder(content_type)
     if decoder is None:
-        raise UnsupportedMediaType(f"unsupported content type; one of {', '.join(sorted(DECODERS))}")
+        raise UnsupportedMediaType(_unsupported())
     return decoder(inflate(content_encoding, body, limits.inflated_bytes), limits, now)
+
+
+def _unsupported() -> str:
+    message = f"unsupported content type; one of {', '.join(sorted(DECODERS))}"
+    for media_type in sorted(EXTRAS.keys() - DECODERS.keys()):
+        message += f"; for {media_type} install embedding-drift-exporter[{EXTRAS[media_type]}]"
+    return message
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -24,13 +25,14 @@ from app.decode.event import (
     timestamp_seconds,
     weight,
 )
-from app.decode.fields import Refusals, Sent, ids, judged, side_by_side
+from app.decode.fields import Refusals, Sent, ids, judged, side_by_side, taken
 from app.decode.identity import series, spaces
 from app.decode.inputs import Inputs, hashed
 from app.decode.limits import Limits
+from app.decode.number_rows import NumberRows, ragged
 from app.decode.retrieved import retrieved
-from app.decode.scores import similarities
-from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, plain_rows, ragged
+from app.decode.scores import plain_row, score_rows, similarities
+from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, measured, plain_rows
 from app.model import (
     METRICS,
     Decoded,
@@ -97,23 +99,36 @@ def columns(
     `index` holds the position of each event in the request, None for 0, 1, 2, ...; `errors` are those found before.
     Linear in the size of the events; what no event carries costs next to nothing.
     """
+    return judge(side_by_side(events), len(events), limits, now, index=index, errors=errors)
+
+
+def judge(
+    sent: Sent,
+    count: int,
+    limits: Limits,
+    now: float,
+    *,
+    index: Sequence[int] | None = None,
+    errors: Sequence[EventError] = (),
+) -> Decoded:
+    """As `columns`, of the fields of so many events side by side."""
     refusals: Refusals = {}
-    batch = _batch(events, index, limits, now, refusals)
+    batch = _batch(sent, count, limits, now, index=index, refusals=refusals)
     if refusals:
         # Again without the bad ones: rare, and simpler than taking them out of sixteen columns.
-        positions = range(len(events)) if index is None else index
+        positions = range(count) if index is None else index
         errors = [*errors, *(refusal.at(positions[i]) for i, refusal in refusals.items())]
         errors = sorted(errors, key=attrgetter("index"))
-        kept = [i for i in range(len(events)) if i not in refusals]
-        batch = _batch([events[i] for i in kept], [positions[i] for i in kept], limits, now, {})
+        kept = [i for i in range(count) if i not in refusals]
+        at = [positions[i] for i in kept]
+        batch = _batch(taken(sent, kept), len(kept), limits, now, index=at, refusals={})
     return Decoded(batch, tuple(errors))
 
 
 def _batch(
-    events: Sequence[Event], index: Sequence[int] | None, limits: Limits, now: float, refusals: Refusals
+    sent: Sent, count: int, limits: Limits, now: float, *, index: Sequence[int] | None, refusals: Refusals
 ) -> EventBatch:
-    blank = _blank(len(events))
-    sent = side_by_side(events)
+    blank = _blank(count)
     keys, key_index = series(sent, limits, refusals, blank.first)
     times = judged(sent, "timestamp", lambda value: timestamp_seconds(value, limits, now), now, refusals)
     weights = judged(sent, "sample_rate", weight, 1.0, refusals)
@@ -123,15 +138,15 @@ def _batch(
     labels, unknown_labels = _labels(sent, limits, refusals)
     failures = judged(sent, "error", lambda value: error_type(value, limits), None, refusals)
     vectors = _vectors(sent, limits, refusals, blank)
-    scores, metric, rows = _scores(sent, limits, refusals, blank)
-    query, empty, failed = _told(rows, sent.get("result_count"), failures, blank)
+    scores, metric, results = _scores(sent, limits, refusals, blank)
+    query, empty, failed = _told(results, sent.get("result_count"), failures, blank)
     told = retrieved(sent, limits, refusals)
     return EventBatch(
         keys=keys,
         spaces=spaces(sent, keys, key_index, limits, refusals),
         key_index=key_index,
         index=blank.position if index is None else np.array(index, dtype=np.intp),
-        timestamp=_all_at(now, len(events)) if times is None else np.array(times, dtype=np.float64),
+        timestamp=_all_at(now, count) if times is None else np.array(times, dtype=np.float64),
         weight=blank.one if weights is None else np.array(weights, dtype=np.float64),
         vectors=vectors.rows,
         norm=vectors.norm,
@@ -181,9 +196,19 @@ def _labels(sent: Sent, limits: Limits, refusals: Refusals) -> tuple[Sequence[Ma
 
 def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> Vectors:
     """Vectors, norms and faults: a norm that was sent goes before the vector's own."""
-    rows: Sequence[bytes | None] | None = plain_rows(sent.get("embedding", ()), limits.dimension)
-    if rows is None:
-        rows = judged(sent, "embedding", lambda value: float32_bytes(value, limits.dimension), None, refusals)
+    column = sent.get("embedding", ())
+    rows: Sequence[bytes | None] | None
+    if isinstance(column, NumberRows):
+        refused = refuse("embedding", f"must have at most {limits.dimension} numbers")
+        for i in np.flatnonzero(column.rows.lengths > limits.dimension).tolist():
+            refusals.setdefault(i, refused)
+        if "norm" not in sent:
+            return measured(column)
+        rows = column.in_bytes()
+    else:
+        rows = plain_rows(column, limits.dimension)
+        if rows is None:
+            rows = judged(sent, "embedding", lambda value: float32_bytes(value, limits.dimension), None, refusals)
     norms = judged(sent, "norm", lambda value: not_negative("norm", value), None, refusals)
     if rows is not None and norms is not None:
         # A norm of 0 tells of a zero vector, whatever became of it on the way.
@@ -202,48 +227,55 @@ def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> V
 
 def _scores(
     sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank
-) -> tuple[Ragged, NDArray[np.int8], Sequence[Sequence[float] | None] | None]:
-    """Similarities, their metric, and the scores of each event as they came (None where it had none)."""
-    rows: Sequence[Sequence[float] | None] | None = sent.get("scores")
-    if "top_k" in sent:
-        rows = [
-            [document.score for document in top_k] if row is None and top_k is not None else row
-            for row, top_k in zip(rows or (None,) * len(sent["top_k"]), sent["top_k"], strict=True)
-        ]
+) -> tuple[Ragged, NDArray[np.int8], Sequence[int | None] | None]:
+    """Similarities, their metric, and how many scores each event came with (None where it said nothing of them)."""
+    rows = score_rows(sent, refusals)
     if rows is None:
         return blank.scores, blank.no_metric, None
-    metrics = [SimilarityMetric.COSINE] * len(rows)
+    if isinstance(rows, NumberRows):
+        scores, present = rows.rows, rows.present
+        results: list[int | None] = scores.lengths.tolist()
+        for i in () if present is None else np.flatnonzero(~present).tolist():
+            results[i] = None
+    else:
+        results = [None if row is None else len(row) for row in rows]
+        plain = plain_row(rows[0]) if len(rows) == 1 and rows[0] and "similarity_metric" not in sent else None
+        if plain is not None and plain.values.size <= limits.top_k:
+            return plain, blank.cosine, results
+        lengths = [length or 0 for length in results]
+        scores = ragged(np.fromiter(chain.from_iterable(row for row in rows if row), np.float64), lengths)
+    metrics = [SimilarityMetric.COSINE] * len(results)
     if "similarity_metric" in sent:
         metrics = [metric or SimilarityMetric.COSINE for metric in sent["similarity_metric"]]
-    too_long = {i for i, row in enumerate(rows) if row and len(row) > limits.top_k}
-    found, refused = similarities([() if i in too_long else row or () for i, row in enumerate(rows)], metrics)
-    if too_long:
+    found, refused = similarities(scores, metrics)
+    if scores.lengths.max(initial=0) > limits.top_k:
+        too_long = np.flatnonzero(scores.lengths > limits.top_k).tolist()
         refused |= dict.fromkeys(too_long, refuse("scores", f"must be at most {limits.top_k}: those of the top-k"))
     for i, refusal in refused.items():
         refusals.setdefault(i, refusal)
-    if "similarity_metric" not in sent and all(rows):
-        return found, blank.cosine, rows
-    codes = [_METRIC_CODE[metric] if row else -1 for metric, row in zip(metrics, rows, strict=True)]
-    return found, np.array(codes, dtype=np.int8), rows
+    if "similarity_metric" not in sent and all(results):
+        return found, blank.cosine, results
+    codes = [_METRIC_CODE[metric] if length else -1 for metric, length in zip(metrics, results, strict=True)]
+    return found, np.array(codes, dtype=np.int8), results
 
 
 def _told(
-    rows: Sequence[Sequence[float] | None] | None,
+    results: Sequence[int | None] | None,
     counts: Sequence[int | None] | None,
     failures: Sequence[str | None] | None,
     blank: _Blank,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Which events tell of a retrieval, which of one that found nothing, and which of one that failed."""
-    if rows is None and counts is None and failures is None:
+    if results is None and counts is None and failures is None:
         return blank.false, blank.false, blank.false
-    if rows is not None and all(rows) and failures is None:
+    if results is not None and all(results) and failures is None:
         return blank.true, blank.false, blank.false  # results wherever one looks: nearly all batches
     nothing = (None,) * len(blank.position)
     query, empty, failed = [], [], []
-    for row, count, failure in zip(rows or nothing, counts or nothing, failures or nothing, strict=True):
-        told = row is not None or count is not None
+    for scores, count, failure in zip(results or nothing, counts or nothing, failures or nothing, strict=True):
+        told = scores is not None or count is not None
         query.append(told or failure is not None)
         # Either of the two tells of results; a failed retrieval tells nothing of what there is.
-        empty.append(told and not row and not count and failure is None)
+        empty.append(told and not scores and not count and failure is None)
         failed.append(failure is not None)
     return np.array(query), np.array(empty), np.array(failed)

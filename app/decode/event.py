@@ -121,8 +121,14 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 
 
-_UNFIT = (msgspec.ValidationError, UnicodeEncodeError)
-"""Lone surrogates are the second, where a number or one of some words is wanted."""
+NOT_FLOAT32: Final = "as bytes must be little-endian float32: a multiple of 4 bytes"
+
+IN_BYTES: Final = ("embedding", "scores")
+"""Fields that formats with bytes may carry as little-endian float32."""
+
+UNFIT: Final = (msgspec.ValidationError, UnicodeEncodeError, OverflowError)
+"""What a conversion raises: lone surrogates are the second, where a number or one of some words is wanted; integers
+beyond float64 the third."""
 
 
 def refuse(field: str, message: str | None = None) -> Refused:
@@ -136,9 +142,14 @@ def event_from(fields: object, defaults: Mapping[str, Any]) -> Event:
     if not isinstance(fields, dict):
         raise Refused("", Reason.MALFORMED, "an event must be an object")
     said = {**defaults, **{name: value for name, value in fields.items() if value is not None}}
+    # Not through the types, which are those of formats without bytes.
+    data = {name: said.pop(name) for name in IN_BYTES if isinstance(said.get(name), bytes)}
     try:
-        return msgspec.convert(said, Event)
-    except _UNFIT:
+        event = msgspec.convert({name: said[name] for name in said.keys() & RULES.keys()}, Event)
+        for name, value in data.items():
+            setattr(event, name, value)
+        return event
+    except UNFIT:
         # Asked again one by one: the path in the exception's text is for people, and quotes the value.
         raise refuse(next(name for name in RULES if name in said and not _fits(name, said[name]))) from None
 
@@ -146,7 +157,7 @@ def event_from(fields: object, defaults: Mapping[str, Any]) -> Event:
 def _fits(field: str, value: object) -> bool:
     try:
         msgspec.convert({field: value}, Event)
-    except _UNFIT:
+    except UNFIT:
         return False
     return True
 

@@ -9,12 +9,16 @@ import msgspec
 
 from app.decode.errors import Refused
 from app.decode.event import Event, plain_ids
+from app.decode.number_rows import NumberRows
 
 Value = TypeVar("Value")
 Missing = TypeVar("Missing")
 
-Sent = dict[str, tuple[Any, ...]]
-"""Field -> what each event sent, for the fields that at least one event carries."""
+Sent = dict[str, Any]
+"""Field -> what each event sent, for the fields that at least one event carries.
+
+A sequence with None where an event sent nothing; `embedding` and `scores` may be `NumberRows`.
+"""
 
 Refusals = dict[int, Refused]
 """Position among the events judged -> the first thing wrong with it."""
@@ -29,6 +33,19 @@ def side_by_side(events: Sequence[Event]) -> Sent:
     columns = zip(*map(msgspec.structs.astuple, events), strict=True)
     named = zip(Event.__struct_fields__, columns, strict=False)
     return {field: column for field, column in named if column.count(None) < len(column)}
+
+
+def taken(sent: Sent, kept: Sequence[int]) -> Sent:
+    """The fields of these events alone."""
+    left: Sent = {}
+    for field, column in sent.items():
+        if isinstance(column, NumberRows):
+            left[field] = column.take(kept)
+        else:
+            values = [column[i] for i in kept]
+            if values.count(None) < len(values):
+                left[field] = values
+    return left
 
 
 def judged(

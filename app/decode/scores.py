@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.decode.errors import Refused
-from app.decode.event import refuse
-from app.decode.vectors import ragged
+from app.decode.event import NOT_FLOAT32, refuse
+from app.decode.fields import Refusals, Sent
+from app.decode.number_rows import NumberRows, ragged
 from app.model import Floats, Ragged, SimilarityMetric
 
 RANGE_TOLERANCE = 1e-3
@@ -64,59 +64,31 @@ SCALES: Mapping[SimilarityMetric, Scale] = {
 """For unit vectors |a - b|^2 = 2 - 2 cos(a, b), hence the two conversions of distances."""
 
 
-def similarities(
-    rows: Sequence[Sequence[float]], metrics: Sequence[SimilarityMetric]
-) -> tuple[Ragged, dict[int, Refused]]:
+def similarities(scores: Ragged, metrics: Sequence[SimilarityMetric]) -> tuple[Ragged, dict[int, Refused]]:
     """Every row of scores as similarities, and why rows are refused, by position.
 
     A row is refused whose scores are not finite, out of its metric's range, or not best first.
     Linear in the number of scores.
 
-    >>> found, refused = similarities([[0.0, 1.0], [1.0, 0.0]], [SimilarityMetric.L2, SimilarityMetric.L2])
+    >>> rows = ragged(np.array([0.0, 1.0, 1.0, 0.0]), [2, 2])
+    >>> found, refused = similarities(rows, [SimilarityMetric.L2, SimilarityMetric.L2])
     >>> found.values[:2].tolist(), list(refused)
     ([1.0, 0.5], [1])
     """
     if metrics and metrics.count(metrics[0]) == len(metrics):
-        return _converted(rows, metrics[0])
-    pieces: list[NDArray[Any]] = [np.empty(0)] * len(rows)
+        return _converted(scores, metrics[0])
+    values = np.empty(scores.values.size)
     refused: dict[int, Refused] = {}
     for metric in set(metrics):
-        members = [i for i, each in enumerate(metrics) if each is metric]
-        found, faulty = _converted([rows[i] for i in members], metric)
-        refused |= {members[i]: refusal for i, refusal in faulty.items()}
-        for position, piece in zip(members, np.split(found.values, found.offsets[1:-1]), strict=True):
-            pieces[position] = piece
-    return ragged(np.concatenate(pieces) if pieces else np.empty(0), [len(row) for row in rows]), refused
+        members = np.array([i for i, each in enumerate(metrics) if each is metric], np.intp)
+        found, faulty = _converted(scores.take(members), metric)
+        refused |= {int(members[i]): refusal for i, refusal in faulty.items()}
+        for position, begun, end in zip(members, found.offsets, found.offsets[1:], strict=False):
+            values[scores.offsets[position] : scores.offsets[position + 1]] = found.values[begun:end]
+    return Ragged(values, scores.offsets), refused
 
 
-def _converted(rows: Sequence[Sequence[float]], metric: SimilarityMetric) -> tuple[Ragged, dict[int, Refused]]:
-    plain = _plain_row(rows[0]) if len(rows) == 1 and metric is SimilarityMetric.COSINE else None
-    if plain is not None:
-        return plain, {}
-    scale = SCALES[metric]
-    scores = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
-    refused: dict[int, Refused] = {}
-    # Asked this way round, since NaN is neither above nor below; count_nonzero costs a tenth of `all` on few scores.
-    valid = (scores >= scale.lowest) & (scores <= scale.highest)
-    all_valid = np.count_nonzero(valid) == scores.size
-    if not all_valid:
-        scores[~valid] = 0.0
-    values = scale.similarity(scores)
-    found = ragged(values, [len(row) for row in rows])
-    if scale.order is not None:
-        rises = values[1:] > values[:-1] + ORDER_TOLERANCE
-        if len(rows) > 1:
-            # From the last score of one row to the first of the next they may.
-            starts = found.offsets[1:-1]
-            rises[starts[(starts > 0) & (starts < scores.size)] - 1] = False
-        if np.count_nonzero(rises):
-            refused = _refused(found, rises, f"must come best first: for {metric} the {scale.order}")
-    if not all_valid:
-        refused |= _refused(found, ~valid, scale.wanted)
-    return found, refused
-
-
-def _plain_row(row: Sequence[float]) -> Ragged | None:
+def plain_row(row: Sequence[float]) -> Ragged | None:
     """The cosines of a single event that are all in range and in order; None for any others.
 
     Says what the judgement of many rows would say, in a third of its time: numpy's fixed costs are most of that.
@@ -127,6 +99,62 @@ def _plain_row(row: Sequence[float]) -> Ragged | None:
     return None
 
 
+def _converted(rows: Ragged, metric: SimilarityMetric) -> tuple[Ragged, dict[int, Refused]]:
+    scale = SCALES[metric]
+    scores = np.asarray(rows.values, np.float64)
+    refused: dict[int, Refused] = {}
+    # Asked this way round, since NaN is neither above nor below; count_nonzero costs a tenth of `all` on few scores.
+    valid = (scores >= scale.lowest) & (scores <= scale.highest)
+    all_valid = np.count_nonzero(valid) == scores.size
+    if not all_valid:
+        scores = np.where(valid, scores, 0.0)
+    found = Ragged(scale.similarity(scores), rows.offsets)
+    if scale.order is not None:
+        rises = found.values[1:] > found.values[:-1] + ORDER_TOLERANCE
+        if rows.offsets.size > 2:
+            # From the last score of one row to the first of the next they may.
+            starts = found.offsets[1:-1]
+            rises[starts[(starts > 0) & (starts < scores.size)] - 1] = False
+        if np.count_nonzero(rises):
+            refused = _refused(found, rises, f"must come best first: for {metric} the {scale.order}")
+    if not all_valid:
+        refused |= _refused(found, ~valid, scale.wanted)
+    return found, refused
+
+
 def _refused(found: Ragged, faulty: NDArray[np.bool_], message: str) -> dict[int, Refused]:
     rows = np.unique(np.searchsorted(found.offsets, np.flatnonzero(faulty), side="right") - 1)
     return dict.fromkeys(rows.tolist(), refuse("scores", message))
+
+
+def score_rows(sent: Sent, refusals: Refusals) -> NumberRows | Sequence[Sequence[float] | None] | None:
+    """The scores of each event: its `scores`, else those of its `top_k`; None where no event has any."""
+    rows = sent.get("scores")
+    if rows is not None and not isinstance(rows, NumberRows) and bytes in set(map(type, rows)):
+        rows = _unpacked(rows, refusals)
+    if "top_k" not in sent:
+        return rows
+    nothing = (None,) * len(sent["top_k"])
+    listed: Sequence[Any] = rows.in_lists() if isinstance(rows, NumberRows) else rows or nothing
+    return [
+        [document.score for document in top_k] if row is None and top_k is not None else row
+        for row, top_k in zip(listed, sent["top_k"], strict=True)
+    ]
+
+
+def _unpacked(rows: Sequence[Any], refusals: Refusals) -> NumberRows | Sequence[Sequence[float] | None]:
+    """Scores of which some came as bytes of little-endian float32."""
+    refused = refuse("scores", NOT_FLOAT32)
+    whole = []
+    for i, row in enumerate(rows):
+        if isinstance(row, bytes) and len(row) % 4:
+            refusals.setdefault(i, refused)
+            row = b""  # noqa: PLW2901
+        whole.append(row)
+    if set(map(type, whole)) <= {bytes, type(None)}:
+        values = np.frombuffer(b"".join([row for row in whole if row]), "<f4")
+        lengths = [len(row) // 4 if row else 0 for row in whole]
+        absent = None in whole
+        present = np.array([row is not None for row in whole]) if absent else None
+        return NumberRows(ragged(values, lengths), present)
+    return [np.frombuffer(row, "<f4").tolist() if isinstance(row, bytes) else row for row in whole]

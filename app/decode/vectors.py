@@ -5,15 +5,15 @@ from __future__ import annotations
 import binascii
 import math
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import accumulate
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pybase64
 from numpy.typing import NDArray
 
-from app.decode.event import Embedding, refuse
+from app.decode.event import NOT_FLOAT32, Embedding, refuse
+from app.decode.number_rows import NumberRows, ragged
 from app.model import VECTOR_FAULTS, Floats, Ragged, VectorFault
 
 _TRUSTED_FROM = 1e-30
@@ -54,7 +54,7 @@ def float32_bytes(embedding: Embedding, dimension: int) -> bytes:
         with np.errstate(over="ignore"):
             data = np.array(embedding, dtype=np.float64).astype("<f4").tobytes()
     if len(data) % 4:
-        raise refuse("embedding", "as bytes must be little-endian float32: a multiple of 4 bytes")
+        raise refuse("embedding", NOT_FLOAT32)
     if len(data) > 4 * dimension:
         raise refuse("embedding", f"must have at most {dimension} numbers")
     return data
@@ -93,67 +93,47 @@ def measure(vectors: Sequence[bytes | None]) -> Vectors:
         if _TRUSTED_FROM < square < math.inf:
             return Vectors(ragged(row, [row.size]), np.array([math.sqrt(square)]), _NO_FAULT)
     held = [vector for vector in vectors if vector is not None]
-    values, norms, faults = _norms(held)
-    if faults:
-        held = [b"" if i in faults else vector for i, vector in enumerate(held)]
-        values = np.frombuffer(b"".join(held), dtype="<f4")
-    fault_column = np.zeros(len(vectors), dtype=np.int8)
+    values = np.frombuffer(b"".join(held), dtype="<f4")
     if len(held) == len(vectors):
-        for i, fault in faults.items():
-            fault_column[i] = FAULT_CODE[fault]
-        return Vectors(ragged(values, [len(vector) // 4 for vector in held]), norms, fault_column)
-    norm_column = np.full(len(vectors), math.nan)
-    lengths = [0] * len(vectors)
-    present = [i for i, vector in enumerate(vectors) if vector is not None]
-    for i, position in enumerate(present):
-        norm_column[position] = norms[i]
-        lengths[position] = len(held[i]) // 4
-        if i in faults:
-            fault_column[position] = FAULT_CODE[faults[i]]
-    return Vectors(ragged(values, lengths), norm_column, fault_column)
+        return measured(NumberRows(ragged(values, [len(vector) // 4 for vector in held]), None))
+    lengths = [0 if vector is None else len(vector) // 4 for vector in vectors]
+    return measured(NumberRows(ragged(values, lengths), np.array([vector is not None for vector in vectors])))
 
 
-def _norms(vectors: list[bytes]) -> tuple[NDArray[np.float32], Floats, dict[int, VectorFault]]:
-    """All numbers in one array, the norm of each vector (NaN for a faulty one), and the faults by position."""
-    values = np.frombuffer(b"".join(vectors), dtype="<f4")
-    lengths = set(map(len, vectors))
-    if len(vectors) > 1 and len(lengths) == 1 and 0 not in lengths:
-        matrix = values.reshape(len(vectors), -1)
+def measured(vectors: NumberRows) -> Vectors:
+    """As `measure`, of rows that are in memory as numbers."""
+    rows = vectors.rows
+    n, offsets = len(vectors), rows.offsets
+    length = rows.values.size // max(n, 1)
+    if length and bool((rows.lengths == length).all()):
+        matrix = rows.values.reshape(n, length)
         squares = np.einsum("ij,ij->i", matrix, matrix)
     else:
-        rows = (np.frombuffer(vector, dtype="<f4") for vector in vectors)
-        squares = np.array([np.vdot(row, row) for row in rows], dtype=np.float32)
+        each = (rows.values[a:b] for a, b in pairwise(offsets))
+        squares = np.array([np.vdot(row, row) for row in each], dtype=np.float32)
     norms = np.sqrt(squares, dtype=np.float64)
-    faults = {}
-    for i, square in enumerate(squares.tolist()):
-        if not _TRUSTED_FROM < square < math.inf:
-            norm = _exact_norm(vectors[i])
-            if isinstance(norm, VectorFault):
-                faults[i] = norm
-                norm = math.nan
-            norms[i] = norm
-    return values, norms, faults
+    fault = np.zeros(n, dtype=np.int8)
+    trusted = (squares > _TRUSTED_FROM) & (squares < math.inf)
+    if np.count_nonzero(trusted) < n:
+        for i in np.flatnonzero(~trusted).tolist():
+            norms[i] = math.nan
+            if vectors.present is None or vectors.present[i]:
+                norm = _exact_norm(rows.values[offsets[i] : offsets[i + 1]])
+                if isinstance(norm, VectorFault):
+                    fault[i] = FAULT_CODE[norm]
+                else:
+                    norms[i] = norm
+        if fault.any():
+            lengths = np.where(fault == 0, rows.lengths, 0)
+            rows = Ragged(rows.values[np.repeat(fault == 0, rows.lengths)], np.concatenate(([0], np.cumsum(lengths))))
+    return Vectors(rows, norms, fault)
 
 
-def _exact_norm(vector: bytes) -> float | VectorFault:
-    row = np.frombuffer(vector, dtype="<f4").astype(np.float64)
+def _exact_norm(vector: NDArray[np.float32] | Floats) -> float | VectorFault:
+    row = vector.astype(np.float64)
     square = float(np.einsum("i,i->", row, row))
     if not row.size:
         return VectorFault.DIMENSION
     if not math.isfinite(square):
         return VectorFault.NON_FINITE
     return math.sqrt(square) if square else VectorFault.ZERO
-
-
-def ragged(values: NDArray[np.float32] | Floats, lengths: list[int]) -> Ragged:
-    """Rows of these lengths, one after the other in `values`; the offsets may be shared, hence read-only."""
-    if lengths and lengths.count(lengths[0]) == len(lengths):
-        return Ragged(values, _even_offsets(len(lengths), lengths[0]))
-    return Ragged(values, np.array([0, *accumulate(lengths)], dtype=np.intp))
-
-
-@lru_cache(maxsize=64)
-def _even_offsets(rows: int, length: int) -> NDArray[np.intp]:
-    offsets = np.arange(rows + 1) * length
-    offsets.setflags(write=False)
-    return offsets

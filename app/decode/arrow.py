@@ -1,0 +1,262 @@
+"""`application/vnd.apache.arrow.stream`: record batches whose columns are the fields of events.
+
+pyarrow is an extra: its 170 MB are more than all the rest together. docs/decisions/arrow.md says why it and no smaller
+library. Only plain layouts are read, whose values are all in the body: a column of views, runs or nothing can stand for
+more values than a machine holds.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.decode.arrow_message import is_compressed
+from app.decode.columnar import COUNT, decode_columns
+from app.decode.columns import check_count
+from app.decode.errors import Malformed, TooLarge
+from app.decode.event import IN_BYTES, RULES
+from app.decode.limits import Limits
+from app.decode.number_rows import NumberRows
+from app.model import Decoded, Floats, Ragged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+AVAILABLE: Final = find_spec("pyarrow") is not None
+
+MAX_METADATA_BYTES: Final = 1024 * 1024
+"""Of one message: a schema of thousands of fields takes seconds to read."""
+
+_Column = list[Any] | NumberRows
+
+_UNFIT: Final = object()
+"""Stands for a value of a type that no field has: its field's rule refuses it."""
+
+
+class _Types(NamedTuple):
+    """Ids of the layouts that are read."""
+
+    nothing: int
+    numbers: frozenset[int]
+    plain: frozenset[int]
+    """Of one value a row that is in the body itself, and needs no more than to be listed."""
+    texts: frozenset[int]
+    large_text: int
+    instant: int
+    dictionary: int
+    lists: frozenset[int]
+    fixed_list: int
+    map: int
+    struct: int
+
+
+def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
+    """An Arrow IPC stream without compressed buffers: a column is a field of events, a row an event."""
+    # Not at the start: it takes 0.2 s and 27 MiB, of which most exporters have no use.
+    import pyarrow as pa  # noqa: PLC0415
+
+    if not body or body.isspace():
+        raise Malformed("the body is empty; send an Arrow IPC stream")
+    reader = _Reader(limits.events * limits.top_k)
+    parts: dict[str, list[_Column]] = {}
+    rows = 0
+    try:
+        for batch in _batches(body, limits):
+            check_count(rows + batch.num_rows, limits)
+            for name in RULES:
+                if batch.schema.get_field_index(name) >= 0:
+                    array = batch.column(name)
+                    # All of it, values too: offsets and indices are a sender's, and nothing below looks at them again.
+                    array.validate(full=True)
+                    parts.setdefault(name, [[None] * rows] if rows else []).append(reader.column(name, array))
+                elif name in parts:
+                    parts[name].append([None] * batch.num_rows)
+            rows += batch.num_rows
+    except (pa.ArrowException, OSError, ValueError, KeyError, struct.error):
+        raise Malformed("the body must be a valid Arrow IPC stream") from None
+    return decode_columns({name: _joined(name, each) for name, each in parts.items()} | {COUNT: rows}, {}, limits, now)
+
+
+def _batches(body: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
+    """The record batches, after a look at every message. Raises `Malformed`, `TooLarge` or what pyarrow raises."""
+    from pyarrow import ipc, py_buffer  # noqa: PLC0415
+
+    for number, message in enumerate(ipc.MessageReader.open_stream(py_buffer(body))):
+        # An empty batch takes a tenth of a millisecond.
+        if number > 2 * limits.events:
+            raise TooLarge(f"more than {2 * limits.events} messages; send fewer and larger record batches")
+        if message.metadata.size > MAX_METADATA_BYTES:
+            raise TooLarge(f"more than {MAX_METADATA_BYTES} bytes of metadata in a message")
+        if is_compressed(message.metadata):
+            raise Malformed("the buffers of an Arrow stream must not be compressed; use Content-Encoding instead")
+    yield from ipc.open_stream(py_buffer(body), options=ipc.IpcReadOptions(use_threads=False))
+
+
+@lru_cache(maxsize=1)
+def _types() -> _Types:
+    from pyarrow import lib  # noqa: PLC0415
+
+    integers = {getattr(lib, f"Type_{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)}
+    numbers = frozenset({*integers, lib.Type_HALF_FLOAT, lib.Type_FLOAT, lib.Type_DOUBLE})
+    return _Types(
+        nothing=lib.Type_NA,
+        numbers=numbers,
+        plain=numbers | {lib.Type_BOOL, lib.Type_BINARY, lib.Type_LARGE_BINARY, lib.Type_FIXED_SIZE_BINARY},
+        texts=frozenset({lib.Type_STRING, lib.Type_LARGE_STRING}),
+        large_text=lib.Type_LARGE_STRING,
+        instant=lib.Type_TIMESTAMP,
+        dictionary=lib.Type_DICTIONARY,
+        lists=frozenset({lib.Type_LIST, lib.Type_LARGE_LIST, lib.Type_FIXED_SIZE_LIST}),
+        fixed_list=lib.Type_FIXED_SIZE_LIST,
+        map=lib.Type_MAP,
+        struct=lib.Type_STRUCT,
+    )
+
+
+class _Reader:
+    """Columns as values of events; numbers of vectors and scores stay numbers.
+
+    `most` objects are made of a column at most: where there are more, or as many could stand for more, `TooLarge`.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._types = _types()
+
+    def column(self, name: str, array: pa.Array) -> _Column:
+        kind = array.type.id
+        if kind in self._types.lists:
+            return self._lists(name, array)
+        if kind == self._types.map:
+            return self._maps(array)
+        return self._structs(array) if kind == self._types.struct else self._values(array)
+
+    def _values(self, array: pa.Array) -> list[Any]:
+        """Values that are no lists and no structures; None for a null."""
+        self._check(array)
+        types = self._types
+        kind = array.type.id
+        if kind in types.texts:
+            return self._texts(array)
+        if kind in types.plain:
+            values = array.to_pylist() if array.null_count else array.to_numpy(zero_copy_only=False).tolist()
+            return list(values)
+        if kind == types.instant:
+            units = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[array.type.unit]
+            return [None if value is None else value / units for value in array.view("int64").to_pylist()]
+        if kind == types.dictionary:
+            # Its entries by reference: written out they could be a thousand times the body.
+            entries = self._values(array.dictionary)
+            return [None if index is None else entries[index] for index in array.indices.to_pylist()]
+        return _unfit(array)
+
+    def _texts(self, array: pa.Array) -> list[Any]:
+        _, offsets, data = array.buffers()
+        if array.null_count or data is None or offsets is None:
+            return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
+        width = np.int64 if array.type.id == self._types.large_text else np.int32
+        ends = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1]
+        text = memoryview(data)[ends[0] : ends[-1]].tobytes().decode()
+        if not text.isascii():
+            return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
+        # Cut out of one text: in half the time, and ids of documents are many.
+        return [text[a:b] for a, b in pairwise((ends - ends[0]).tolist())]
+
+    def _lists(self, name: str, array: pa.Array) -> _Column:
+        types = self._types
+        present = _present(array) if array.null_count else None
+        fixed = array.type.id == types.fixed_list
+        # Those of nulls left out; by far the most columns have none, and need no copy.
+        items = array.values if fixed and present is None and not array.offset else array.flatten()
+        lengths = np.full(len(array), array.type.list_size) if fixed else np.diff(array.offsets.to_numpy())
+        if present is not None:
+            lengths = np.where(present, lengths, 0)
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        kind = items.type.id
+        # A null in a vector is an invalid number, in scores it is none.
+        if name in IN_BYTES and kind in types.numbers and (name == "embedding" or not items.null_count):
+            return NumberRows(Ragged(_numbers(name, items)[: offsets[-1]], offsets), present)
+        if kind == types.struct:
+            flat = self._structs(items)
+        elif kind in types.numbers | types.texts | {types.dictionary}:
+            flat = self._values(items)
+        else:
+            # Such as the lists that are all empty, whose items have no type.
+            told = zip(_unfit(array), lengths.tolist(), strict=True)
+            return [[] if each is _UNFIT and not length else each for each, length in told]
+        rows = [flat[a:b] for a, b in pairwise(offsets.tolist())]
+        if present is None:
+            return rows
+        return [row if there else None for row, there in zip(rows, present.tolist(), strict=True)]
+
+    def _structs(self, array: pa.Array) -> list[Any]:
+        """Structures of plain values as objects, without their nulls."""
+        self._check(array)
+        held = self._types.plain | self._types.texts | {self._types.dictionary, self._types.nothing}
+        names = [field.name for field in array.type]
+        if not all(field.type.id in held for field in array.type):
+            return _unfit(array)
+        rows = zip(*map(self._values, array.flatten()), strict=True) if names else ((),) * len(array)
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None} if there else None
+            for row, there in zip(rows, _present(array).tolist(), strict=True)
+        ]
+
+    def _maps(self, array: pa.Array) -> list[Any]:
+        self._check(array.keys)
+        types = self._types
+        if array.type.key_type.id in types.texts and array.type.item_type.id in types.plain | types.texts:
+            return [None if pairs is None else dict(pairs) for pairs in array.to_pylist()]
+        return _unfit(array)
+
+    def _check(self, array: pa.Array) -> None:
+        if len(array) > self._most:
+            raise TooLarge(f"more than {self._most} values in a column; send fewer events a request")
+
+
+def _numbers(name: str, items: pa.Array) -> NDArray[np.float32] | Floats:
+    """A copy, or it would keep the whole request in memory."""
+    numbers = items.to_numpy(zero_copy_only=False)
+    if name == "scores":
+        return np.array(numbers, np.float64)
+    with np.errstate(over="ignore"):
+        return np.array(numbers, np.float32)
+
+
+def _unfit(array: pa.Array) -> list[Any]:
+    """For each row that is no null something that its field's rule refuses."""
+    return [_UNFIT if there else None for there in _present(array).tolist()]
+
+
+def _present(array: pa.Array) -> NDArray[np.bool_]:
+    """Which rows are no nulls."""
+    if array.type.id == _types().nothing:
+        return np.zeros(len(array), np.bool_)
+    bitmap = array.buffers()[0] if array.null_count else None
+    if bitmap is None:
+        return np.ones(len(array), np.bool_)
+    bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
+
+
+def _joined(name: str, parts: Sequence[_Column]) -> _Column:
+    """One column from those of all batches."""
+    if len(parts) == 1:
+        return parts[0]
+    numbers = [part for part in parts if isinstance(part, NumberRows)]
+    if len(numbers) == len(parts):
+        return NumberRows.concatenate(numbers)
+    listed: list[Any] = []
+    for part in parts:
+        if isinstance(part, NumberRows):
+            listed += part.in_bytes() if name == "embedding" else part.in_lists()
+        else:
+            listed += part
+    return listed

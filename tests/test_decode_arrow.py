@@ -1,0 +1,302 @@
+"""Arrow streams: every plain layout is read, and no bytes harm: not what they say, not what they stand for."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import app.decode as package
+from app.decode import DecodeError, Limits, Malformed, TooLarge, UnsupportedMediaType, decode
+from app.decode.arrow_message import is_compressed
+from tests.forms import ARROW, FORMS, stream
+
+NOW = 1_767_225_600.0
+LIMITS = Limits(slice_labels=frozenset({"locale"}))
+
+
+def run(limits=LIMITS, n=2, **columns):
+    named = {"model": pa.array(["e5"] * n)} | columns
+    return run_body(stream(pa.RecordBatch.from_pydict(named)), limits)
+
+
+def run_body(body, limits=LIMITS):
+    return decode(ARROW, None, body, limits, NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.dictionary(pa.int32(), pa.large_string()),
+        pa.dictionary(pa.uint64(), pa.string()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("values", [["a", "bé"], ["a", None], ["", "aa"], [None, None]])
+def test_texts_of_every_kind_are_texts(text, values):
+    """Plain or as a dictionary; a null is no value, and so is an empty id."""
+    batch = run(query_id=pa.array(values, text)).batch
+
+    assert [value or None for value in values] == list(batch.query_ids or [None, None])
+
+
+@pytest.mark.parametrize(
+    "number", [pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint16(), pa.int64()], ids=str
+)
+@pytest.mark.parametrize("shape", [pa.list_, pa.large_list, lambda number: pa.list_(number, 2)])
+def test_numbers_of_every_width_are_vectors_and_scores(number, shape):
+    """As lists of any kind; a row may be null."""
+    batch = run(
+        n=3,
+        embedding=pa.array([[1, 2], None, [3, 4]], shape(number)),
+        scores=pa.array([[1, 0], [1, 1], None], shape(number)),
+    ).batch
+
+    assert [1, 2, 3, 4] == batch.vectors.values.tolist()
+    assert [2, 0, 2] == batch.vectors.lengths.tolist()
+    assert [1, 0, 1, 1] == batch.scores.values.tolist()
+    assert [True, True, False] == batch.query.tolist()
+    assert [0, 0, 0] == batch.fault.tolist()
+
+
+def test_rows_of_bytes_are_float32():
+    """Where a pipeline has its vectors as blobs."""
+    row = np.array([3, 4], "<f4").tobytes()
+
+    for kind in (pa.binary(), pa.large_binary(), pa.binary(8)):
+        assert [5, 5] == run(embedding=pa.array([row, row], kind)).batch.norm.tolist()
+
+
+def test_a_null_among_numbers_is_invalid_in_a_vector_and_no_score():
+    """As null is in JSON."""
+    decoded = run(
+        embedding=pa.array([[1.0, None], [1.0, 1.0]]),
+        scores=pa.array([[0.5, 0.25], [0.5, None]]),
+    )
+
+    assert [0] == decoded.batch.index.tolist()
+    assert [2] == decoded.batch.fault.tolist()
+    assert "scores must be a list of finite numbers, best first" == decoded.errors[0].message
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+def test_arrows_own_timestamps_are_seconds(unit, factor):
+    """Whatever their unit; of another zone they are the same moments."""
+    values = [(int(NOW) - 5) * factor, None]
+
+    for zone in (None, "Europe/Berlin"):
+        batch = run(timestamp=pa.array(values, pa.timestamp(unit, zone))).batch
+        assert [NOW - 5, NOW] == batch.timestamp.tolist()
+
+
+def test_labels_and_grades_are_maps_or_structures():
+    """Both are how Arrow says an object."""
+    structure = run(labels=pa.array([{"locale": "de", "x": None}, None])).batch
+    mapping = run(labels=pa.array([[("locale", "de")], None], pa.map_(pa.string(), pa.string()))).batch
+    grades = run(relevant=pa.array([[("a", 2.0)], []], pa.map_(pa.string(), pa.float64()))).batch
+
+    assert [{"locale": "de"}, None] == structure.labels == mapping.labels
+    assert [{"a": 2.0}, None] == grades.relevant
+
+
+def test_batches_of_one_stream_are_one_request():
+    """Positions count on; a column of the second may be all null."""
+    schema = pa.schema({"model": pa.string(), "embedding": pa.list_(pa.float32()), "norm": pa.float64()})
+    first = pa.record_batch([["a"], [[3.0, 4.0]], [None]], schema)
+    second = pa.record_batch([["b", ""], [None, None], [2.0, 3.0]], schema)
+
+    decoded = run_body(stream(first, second))
+
+    assert [0, 1] == decoded.batch.index.tolist()
+    assert [5, 2] == decoded.batch.norm.tolist()
+    assert [2] == [error.index for error in decoded.errors]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([[["a"]], [["b"]]]),
+        pa.array([{"x": {"y": 1}}, {"x": {"y": 1}}]),
+        pa.array(["a", "b"], pa.string_view()),
+        pa.RunEndEncodedArray.from_arrays([2], ["a"]),
+        pa.array([b"a", b"b"]),
+        pa.array([True, False]),
+        pa.array([1, 2], pa.time32("s")),
+        pa.array([{"a": 1}, {}], pa.struct({"a": pa.int64()})),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_column_of_a_type_that_its_field_has_not_refuses_its_events(column):
+    """With the words of the field's rule."""
+    decoded = run(model_version=column)
+
+    assert ["model_version must be a string"] * 2 == [error.message for error in decoded.errors]
+
+
+def test_columns_of_unknown_names_are_not_looked_at():
+    """Whatever they are."""
+    assert 2 == len(run(extra=pa.array([[None], [None]]), more=pa.nulls(2)).batch)
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_compressed_buffers_are_refused(codec):
+    """They would be inflated to whatever they say, past every limit; dictionaries' too."""
+    plain = pa.RecordBatch.from_pydict({"model": ["e5"] * 500})
+    named = pa.RecordBatch.from_pydict({"model": pa.array(["e5"] * 500).dictionary_encode()})
+
+    for batch in (plain, named):
+        with pytest.raises(Malformed, match="Content-Encoding"):
+            run_body(stream(batch, compression=codec))
+
+
+def test_a_flag_that_lies_outside_of_the_metadata_is_an_error():
+    """Never a look past the bytes."""
+    with pytest.raises(struct.error):
+        is_compressed(b"\xff\xff\xff\x7f" * 4)
+
+
+def nested(items, offsets, n):
+    """A list column whose items are said to be so many, in next to no bytes."""
+    return pa.Array.from_buffers(
+        pa.list_(items.type), n, [None, pa.py_buffer(np.array(offsets, np.int32).tobytes())], children=[items]
+    )
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pa.nulls(2_000_000_000),
+        pa.Array.from_buffers(pa.binary(0), 2_000_000_000, [None, pa.py_buffer(b"")]),
+        pa.Array.from_buffers(pa.struct([]), 2_000_000_000, [None]),
+    ],
+    ids=lambda items: str(items.type),
+)
+@pytest.mark.parametrize("field", ["ids", "scores", "embedding", "top_k", "relevant", "model"])
+def test_what_takes_no_bytes_cannot_fill_the_memory(items, field):
+    """Two thousand million values in a hundred bytes: refused before one is made."""
+    body = stream(pa.RecordBatch.from_pydict({"norm": [1.0], field: nested(items, [0, 2_000_000_000], 1)}))
+    assert len(body) < 2000
+
+    tracemalloc.start()
+    try:
+        decoded = run_body(body)
+        assert 0 == len(decoded.batch)
+    except TooLarge:
+        pass
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_a_dictionary_is_not_written_out():
+    """A thousand events that share one text of a megabyte hold it once."""
+    texts = pa.array(["x" * 1_000_000])
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int8()), texts)
+    body = stream(pa.RecordBatch.from_pydict({"model": ["e5"] * 1000, "error": column}))
+
+    tracemalloc.start()
+    decoded = run_body(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert ["other"] * 1000 == decoded.batch.errors
+    assert peak < 20_000_000
+
+
+def test_many_tiny_objects_and_many_empty_batches_are_too_large():
+    """Each is a few bytes in the body, and hundreds in memory or time."""
+    limits = Limits(events=10, top_k=10)
+    results = pa.array([[{"score": 0.5}] * 101])
+
+    with pytest.raises(TooLarge, match="more than 100 values"):
+        run(limits, n=1, top_k=results)
+    with pytest.raises(TooLarge, match="messages"):
+        run_body(stream(*[pa.RecordBatch.from_pydict({"model": pa.array([], pa.string())})] * 30), limits)
+    with pytest.raises(TooLarge, match="metadata"):
+        run_body(stream(pa.RecordBatch.from_pydict({f"x{i}": [0] for i in range(30_000)})))
+
+
+def test_an_index_past_the_dictionary_is_malformed():
+    """Found before it is followed."""
+    wrong = pa.DictionaryArray.from_arrays(pa.array([0, 7], pa.int8()), pa.array(["e5"]), safe=False)
+
+    with pytest.raises(Malformed):
+        run_body(stream(pa.RecordBatch.from_pydict({"model": wrong})))
+
+
+@pytest.mark.parametrize("wrong", [[0, 5, 2], [0, -1, 2], [0, 1, 2**31 - 1], [3, 1, 2], [-4, 1, 2]])
+@pytest.mark.parametrize(
+    "column", [pa.array(["a", "b"]), pa.array([[0.5], [0.25]], pa.list_(pa.float32()))], ids=["text", "list"]
+)
+def test_offsets_that_lead_nowhere_are_malformed(wrong, column):
+    """Backwards, negative, past the end: put into the bytes, since no writer would write them."""
+    right = np.array([0, 1, 2], np.int32).tobytes()
+    body = stream(pa.RecordBatch.from_pydict({"norm": [1.0, 2.0], "ids": column, "error": ["", ""]}))
+    assert 1 == body.count(right)
+
+    with pytest.raises(Malformed):
+        run_body(body.replace(right, np.array(wrong, np.int32).tobytes()))
+
+
+WHOLE = stream(
+    pa.RecordBatch.from_pydict(
+        {
+            "model": pa.array(["e5", "e5"]).dictionary_encode(),
+            "event_id": ["a", None],
+            "embedding": pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2)),
+            "scores": pa.array([[0.5], None], pa.list_(pa.float32())),
+            "ids": [["a", "b"], []],
+            "top_k": [[{"id": "a", "score": 0.5}], None],
+            "labels": [{"locale": "de"}, None],
+            "timestamp": pa.array([1, 2], pa.timestamp("ms")),
+        }
+    )
+)
+WORDS = [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\0\0", b"\1\0\0\0", b"\xff" * 7 + b"\x7f"]
+
+
+@settings(max_examples=400)
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.one_of(st.binary(min_size=1, max_size=1), st.sampled_from(WORDS))),
+        min_size=1,
+        max_size=4,
+    ),
+    end=st.one_of(st.none(), st.integers(0, len(WHOLE))),
+)
+@example(changes=[(0, b"\xff")], end=7)
+def test_a_damaged_stream_raises_nothing_but_a_decode_error(changes, end):
+    """Any byte, any offset, any length changed, or the end cut off."""
+    body = bytearray(WHOLE)
+    for position, piece in changes:
+        body[position : position + len(piece)] = piece
+    try:
+        decoded = run_body(bytes(body[:end]))
+    except DecodeError:
+        return
+    assert len(decoded.batch) + len(decoded.errors) <= LIMITS.events
+
+
+def test_without_pyarrow_the_answer_says_what_to_install(monkeypatch):
+    """415, the list of those supported, and the extra."""
+    monkeypatch.setattr(package, "DECODERS", {k: v for k, v in package.DECODERS.items() if k != ARROW})
+    package._decoder.cache_clear()
+    try:
+        with pytest.raises(UnsupportedMediaType) as raised:
+            run_body(FORMS["arrow"].encode([{"model": "e5"}]))
+    finally:
+        package._decoder.cache_clear()
+
+    listed, _, advice = raised.value.message.rpartition("; ")
+    assert ARROW not in listed
+    assert "application/msgpack" in listed
+    assert f"for {ARROW} install embedding-drift-exporter[arrow]" == advice
