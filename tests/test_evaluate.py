@@ -184,6 +184,17 @@ def test_a_change_shows_within_the_hour(later, name):
     assert cause in {suspect.cause for suspect in after.suspects["pinned"]}
 
 
+def test_a_new_topic_of_the_largest_slice_is_no_new_locale():
+    """Accident of the demonstration: its library, three quarters of the traffic, had the new questions and grew."""
+    stage = Stage()
+    for quarter in range(28):
+        stage.run(900, Change(label="en" if quarter % 4 == 0 else "de"), every_minutes=1000)
+    after = stage.run(HOUR + 300, Change(new_topic=0.2, label="de"), every_minutes=1000)
+
+    assert pytest.approx(0.75, abs=0.05) == stage.pinned.find(KEY).content.label_shares["locale", "de"]
+    assert "new_topics" == after.suspects["pinned"][0].cause
+
+
 def test_effects_say_how_large_a_change_is(later):
     """In shares and ratios, against what was done; None where nothing is known."""
     stage = later()

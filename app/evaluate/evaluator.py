@@ -207,12 +207,15 @@ def _peer_view(peer: Look) -> BaselineView:
 
 
 def _label_growth(look: Look, window: str, baseline: PinnedBaseline | None) -> dict[str, float]:
-    """How much the share of each slice label has grown, by "name=value"."""
+    """How much the share of each slice label has grown that at least doubled, by "name=value".
+
+    A slice that is most of the traffic anyway grows with whatever its users ask for: it brings no news of them.
+    """
     pane = look.windows[window].pane
     if pane.labels is None or not pane.events or baseline is None:
         return {}
     before = baseline.content.label_shares
+    growth = {pair: count / pane.events - before.get(pair, 0.0) for pair, count in pane.labels.counts.items()}
     return {
-        f"{name}={value}": count / pane.events - before.get((name, value), 0.0)
-        for (name, value), count in pane.labels.counts.items()
+        f"{name}={value}": grown for (name, value), grown in growth.items() if grown >= before.get((name, value), 0.0)
     }
