@@ -147,6 +147,54 @@ def test_a_deployment_is_one_notification():
     assert "# mute_time_intervals: [nights, weekends]" in CONFIGURATION.read_text()
 
 
+def test_alerts_of_one_deployment_come_together(alertmanager):
+    """In a real one: whatever a version sets off is one group of each receiver, and no other version's is in it."""
+    other = VERSION | {"model_version": "3"}
+    alerts = [
+        alert("Severe", "critical", window="1h", **VERSION),
+        alert("PoorMatchBurn", "critical", long="1h", **VERSION),
+        alert("Collapse", "critical", window="5m", **other),
+    ]
+    body = json.dumps([{"labels": each | {"job": "grouped"}} for each in alerts]).encode()
+    post = urllib.request.Request(alertmanager, body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(post, timeout=10).close()
+
+    def grouped():
+        return {
+            group["labels"]["model_version"]: {each["labels"]["alertname"] for each in group["alerts"]}
+            for group in asked(f"{alertmanager}/groups")
+            if group["labels"].get("job") == "grouped"
+        }
+
+    together = {"2": {"EmbeddingDriftSevere", "EmbeddingDriftPoorMatchBurn"}, "3": {"EmbeddingDriftCollapse"}}
+    until(lambda: grouped() == together, grouped)
+
+
+def test_tickets_can_wait_for_the_morning(amtool, tmp_path):
+    """The mute interval that is offered as a comment is valid where it is taken in; pages never wait."""
+    text = CONFIGURATION.read_text().replace("# mute_time_intervals:", "mute_time_intervals:")
+    muted = tmp_path / "alertmanager.yml"
+    muted.write_text(text)
+    routes = yaml.safe_load(text)["route"]["routes"]
+
+    checked = subprocess.run([amtool, "check-config", muted], capture_output=True, text=True, check=False)
+
+    assert 0 == checked.returncode, checked.stdout + checked.stderr
+    assert {"tickets": ["nights", "weekends"]} == {
+        route["receiver"]: route["mute_time_intervals"] for route in routes if "mute_time_intervals" in route
+    }
+
+
+def test_the_dead_mans_switch_is_pressed_every_minute():
+    """At once, without end, and not once more when it is over: that silence is what its receiver waits for."""
+    configuration = yaml.safe_load(CONFIGURATION.read_text())
+    (route,) = (each for each in configuration["route"]["routes"] if each["receiver"] == "dead-mans-switch")
+    (receiver,) = (each for each in configuration["receivers"] if each["name"] == "dead-mans-switch")
+
+    assert ("0s", "1m", "1m") == (route["group_wait"], route["group_interval"], route["repeat_interval"])
+    assert [False] == [each["send_resolved"] for each in receiver["webhook_configs"]]
+
+
 def test_a_page_silences_the_tickets_of_its_deployment(silenced):
     """And no other deployment's, and no page."""
     other = VERSION | {"model_version": "3"}
