@@ -22,6 +22,7 @@ class Process:
 
     def __init__(self, folder, *flags, listen="127.0.0.1:0", context=None):
         self.context = context  # of TLS
+        self.headers = {}  # of every request
         self._log = (folder / "log").open("w+")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve", "--listen", listen, *flags],
@@ -66,7 +67,8 @@ class Process:
         else:
             connection = http.client.HTTPSConnection(*address, timeout=timeout, context=self.context)
         try:
-            headers = ({} if body is None else {"Content-Type": "application/json"}) | dict(headers)
+            content_type = {} if body is None else {"Content-Type": "application/json"}
+            headers = content_type | self.headers | dict(headers)
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
             return reply.status, reply.read()
@@ -79,6 +81,19 @@ class Process:
             if line.startswith(f"{name} "):
                 return float(line.split()[-1])
         raise AssertionError(f"no {name} in the scrape")
+
+    def resident_bytes(self):
+        """Of memory, now."""
+        return self._status("VmRSS")
+
+    def peak_resident_bytes(self):
+        """The most that it ever had."""
+        return self._status("VmHWM")
+
+    def _status(self, name):
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        (line,) = [line for line in lines if line.startswith(f"{name}:")]
+        return int(line.split()[1]) * 1024
 
     def descriptors(self):
         """How many it has open."""

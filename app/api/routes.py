@@ -204,6 +204,13 @@ def add_routes(app: DirectApp) -> None:
         app.add_exception_handler(status, _refuse)
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_reply(error.status_code, WRONG_ADDRESS[error.status_code], error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # Starlette names the methods of the first route of the path alone.
+        path = request.scope["path"]
+        fitting = [route for route in request.app.routes if isinstance(route, DirectRoute)]
+        methods = {method for route in fitting if route.path_regex.match(path) for method in route.methods or ()}
+        headers["Allow"] = ", ".join(sorted(methods))
+    return error_reply(error.status_code, WRONG_ADDRESS[error.status_code], headers)

@@ -1,0 +1,177 @@
+"""Twice as much as the exporter can take, for a while (R1 to R6): what it can is taken, the rest told to come again.
+
+Capacity is measured in the same run, in turns with the overload: the machine's neighbours come and go.
+"""
+
+import base64
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.process import process
+
+ROOT = Path(__file__).resolve().parent.parent
+EVENTS = 100
+"""Of a request. Without vectors of thousands of bytes: what is to be overloaded is the exporter, not the loopback."""
+
+SENDERS = 8
+CONNECTIONS = 128
+"""Twice the requests that may wait."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    rounds: int
+    capacity_seconds: float
+    overload_seconds: float
+
+
+SHORT = pytest.param(Plan(3, 3, 10), marks=pytest.mark.faults, id="30 s")
+LONG = pytest.param(Plan(20, 5, 30), marks=pytest.mark.nightly, id="10 min")
+
+
+def batch(path):
+    """A file with a request body of events that differ."""
+    rng = np.random.default_rng(7)
+    events = [
+        {
+            "embedding": base64.b64encode(rng.normal(1, 0.05, 64).astype("<f4").tobytes()).decode(),
+            "scores": np.sort(rng.beta(8, 4, 10))[::-1].round(4).tolist(),
+            "ids": [f"doc-{number}" for number in rng.integers(1000, size=10)],
+        }
+        for _ in range(EVENTS)
+    ]
+    path.write_text(json.dumps({"model": "e5", "model_version": "1", "events": events}))
+    return path
+
+
+def load(made, path, seconds, connections, rate=None):
+    """What came of a load, from a process of its own."""
+    command = [sys.executable, "-m", "tests.load", made.port, path, seconds, connections]
+    done = subprocess.run(
+        [*map(str, command), *([] if rate is None else [str(rate)])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+class Scraper:
+    """Scrapes and asks for health every second until it is told to stop."""
+
+    def __init__(self, made):
+        self._made = made
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.statuses, self.seconds, self.health_seconds, self.waiting, self.resident = [], [], [], [], []
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._stop.wait(1.0):
+            begun = time.perf_counter()
+            status, body = self._made.ask("GET", "/metrics")
+            self.seconds.append(time.perf_counter() - begun)
+            self.statuses.append(status)
+            samples = {
+                sample.name: sample.value
+                for family in text_string_to_metric_families(body.decode())
+                for sample in family.samples
+                if not sample.labels
+            }
+            self.waiting.append(samples["embedding_exporter_waiting_requests"])
+            self.resident.append(samples["process_resident_memory_bytes"])
+            begun = time.perf_counter()
+            self.statuses.append(self._made.ask("GET", "/-/healthy")[0])
+            self.health_seconds.append(time.perf_counter() - begun)
+
+
+def worst(seconds, share=0.01):
+    """The quantile above which `share` of the values lie."""
+    return sorted(seconds)[int(len(seconds) * (1 - share)) - 1]
+
+
+def total(made, name):
+    """The sum of all samples of this name."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(made.ask("GET", "/metrics")[1].decode())
+        for sample in family.samples
+        if sample.name == name
+    )
+
+
+@pytest.mark.parametrize("plan", [SHORT, LONG])
+def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_path, plan):
+    """Nine tenths of its capacity and more are taken, all else is told to come again, and every event is counted."""
+    path = batch(tmp_path / "batch.json")
+    capacities, taken, results = [], [], []
+    with process(tmp_path) as made:
+        made.started()
+        warm = load(made, path, 2, SENDERS)  # what is made once
+        before = load(made, path, 3, 1, rate=5)
+        with Scraper(made) as scraper:
+            for _ in range(plan.rounds):
+                results.append(load(made, path, plan.capacity_seconds, SENDERS))
+                capacities.append(results[-1]["statuses"]["202"] / results[-1]["seconds"])
+                rate = 2 * capacities[-1]
+                results.append(load(made, path, plan.overload_seconds, CONNECTIONS, rate))
+                taken.append(results[-1]["statuses"]["202"] / results[-1]["seconds"])
+        after = load(made, path, 3, 1, rate=5)
+        accepted = total(made, "embedding_events_total")
+        shed = total(made, "embedding_exporter_shed_requests_total")
+        failures = total(made, "embedding_event_failures_total")
+        log = made.log()
+
+    figures = {
+        "capacity": [round(each) for each in capacities],
+        "taken": [round(each) for each in taken],
+        "share": round(sum(taken) / sum(capacities), 3),
+        "scrape": {
+            "p50": statistics.median(scraper.seconds),
+            "p99": worst(scraper.seconds),
+            "max": max(scraper.seconds),
+        },
+        "health_p99": worst(scraper.health_seconds),
+        "waiting": max(scraper.waiting),
+        "recovered_p99": after["p99"] / before["p99"],
+        "shed": shed,
+        "resident_mib": [round(each / 2**20) for each in scraper.resident],
+    }
+    sys.stdout.write(f"{figures}\n")
+    assert {200} == set(scraper.statuses)
+    assert all({"202", "429"} >= set(each["statuses"]) for each in results)
+    assert shed > 0
+    assert 0 == sum(each["resets"] + each["without_retry_after"] for each in results)
+    replies = [each["statuses"] for each in (*results, warm, before, after)]
+    assert {"202"} == set(after["statuses"])
+    assert shed == sum(each.get("429", 0) for each in replies)
+    assert 0 == failures
+    assert max(scraper.waiting) <= 64
+    assert sum(taken) >= 0.9 * sum(capacities), figures
+    assert worst(scraper.seconds) < 1, figures
+    assert max(scraper.seconds) < 5, figures
+    assert worst(scraper.health_seconds) < 0.5, figures
+    assert after["p99"] <= max(1.5 * before["p99"], 0.1), figures
+    tenth = scraper.resident[len(scraper.resident) // 10 + 2]
+    assert scraper.resident[-1] <= 1.05 * tenth + 16 * 2**20, figures
+    assert "Traceback" not in log
+    assert accepted == EVENTS * sum(each["202"] for each in replies)
