@@ -536,7 +536,7 @@ def test_a_port_that_is_not_of_kubernetes_is_an_unknown_variable():
 
 
 def test_listening_beyond_this_machine_is_a_warning():
-    """There is no authentication."""
+    """Where no file closes it."""
     (warning,) = loaded("--listen", "0.0.0.0:10877").warnings
 
     assert "without authentication" in warning

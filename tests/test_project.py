@@ -127,7 +127,7 @@ def test_the_image_of_the_compose_file_has_the_version():
 
 
 def test_published_ports_stay_on_loopback():
-    """There is no authentication: nothing is published beyond the machine."""
+    """Nothing is set up that closes it: nothing is published beyond the machine."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     published = [port for service in services.values() for port in service.get("ports", [])]
 

@@ -227,7 +227,7 @@ def test_more_than_one_worker_is_refused_with_the_reason(tmp_path):
 
 @pytest.mark.parametrize(("listen", "warned"), [("0.0.0.0:0", True), ("127.0.0.1:0", False)])
 def test_listening_beyond_this_machine_is_warned_of(tmp_path, listen, warned):
-    """There is no authentication yet. Nothing is said of loopback."""
+    """Where nothing is set up that closes it. Nothing is said of loopback."""
     with process(tmp_path, listen=listen) as made:
         made.wait_for("event=listening", START_SECONDS)
         made.signal(signal.SIGTERM)
