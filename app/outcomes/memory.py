@@ -263,15 +263,22 @@ def query_keys(query_ids: Sequence[str | None], secret: bytes) -> NDArray[np.uin
     (True, np.uint64(0), np.uint64(0))
     """
     start = _started(secret).copy
-    keys = []
+    digests = []
     for query_id in query_ids:
         if query_id:
             state = start()
             state.update(query_id.encode())
-            keys.append(int.from_bytes(state.digest(), "little") or 1)
+            digest = state.digest()
+            digests.append(digest if digest != _NONE else _RESERVED)
         else:
-            keys.append(0)
-    return np.array(keys, np.uint64)
+            digests.append(_NONE)
+    return np.frombuffer(b"".join(digests), _UINT64)
+
+
+_UINT64: Final = np.dtype("<u8")
+_NONE: Final = bytes(8)
+_RESERVED: Final = b"\x01" + bytes(7)
+"""Stands for the one digest in 2^64 that would read as no id."""
 
 
 @lru_cache(maxsize=8)

@@ -63,8 +63,10 @@ class RecentInputs:
         first = self._enter(keys, rows)
         at, known = find(self._keys, keys)
         known[first] = False
-        found = cosines(rows[known], self._rows[self._slots[at[known]]])
-        return found.size, count_changed(found)
+        mine, firsts = rows[known], self._rows[self._slots[at[known]]]
+        # Nearly always the very same numbers, whose cosine is 1: compared in a tenth of the time.
+        other = np.flatnonzero((mine != firsts).any(axis=1))
+        return len(mine), count_changed(cosines(mine[other], firsts[other])) if other.size else 0
 
     def _enter(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """Take new keys in as long as there is room, and give the positions of their rows."""
