@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack run test test-faults test-nightly check check-style check-types check-prometheus check-docs docs format bench bench-detection lock audit sbom clean
+.PHONY: help demo stack run test test-faults test-nightly check check-style check-types check-prometheus check-docs docs format bench bench-detection lock audit sbom dashboards-picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ audit: $(INSTALLED_SUPPLY) ## look up what the image is made of in the database 
 sbom: $(INSTALLED_SUPPLY) ## write the bill of materials of the image, dist/sbom.cdx.json (CycloneDX)
 	@mkdir -p dist
 	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json requirements.lock
+
+dashboards-picture: $(INSTALLED) ## draw the dashboards from the demonstration, twelve minutes: docs/images; wants Node.js, Chromium, Prometheus
+	@test -d grafana/picture/node_modules || (cd grafana/picture && npm ci --legacy-peer-deps --no-audit --no-fund)
+	@$(BIN)/python -m grafana.picture $(ARGS)
 
 clean: ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out

@@ -232,10 +232,12 @@ MAINTENANCE: Final = annotation(
 )
 PAGES: Final = annotation(
     "Pages",
-    f"{of('ALERTS', OURS, alertstate='firing', severity='critical')} == 1",
+    f"max by (alertname, model, model_version) ({of('ALERTS_FOR_STATE', OURS, severity='critical')} * 1000 "
+    f"and ignoring (alertstate) {of('ALERTS', OURS, alertstate='firing', severity='critical')})",
     "red",
     "{{alertname}}",
-    "{{model}} {{model_version}}",
+    "{{model}} {{model_version}}: somebody was paged; the mark is where the condition began to hold.",
     tags="alertname,model",
+    at_value=True,
 )
 EVERY_MARK: Final = (DEPLOYMENTS, NEW_VERSIONS, REINDEXES, MAINTENANCE, PAGES)

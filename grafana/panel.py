@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from grafana.query import PROMETHEUS, Query
@@ -13,10 +13,17 @@ _LETTERS: Final = "ABCDEFGHIJ"
 Steps = Sequence[tuple[str, float]]
 """Colour, and the value from which on it holds; below the first it is green."""
 
-Mappings = Mapping[float, tuple[str, str]]
+Mappings = Mapping[float | str, tuple[str, str]]
 """Value -> its text and colour."""
 
 BELOW: Final = float("-inf")
+
+_PLACE: Final = ("model", "model_version", "tokenizer_version", "kind")
+_SHORT: Final = {"model_version": "version", "tokenizer_version": "tokenizer"}
+"""Labels of a series in a table: first, and by shorter names."""
+
+_LEAST_TOP: Final = {"percentunit": 0.02, "eps": 1, "reqps": 1, "ops": 1, "short": 1, "s": 0.01}
+"""Of an axis that begins at 0: Grafana would draw it up to 100 where all is 0, which is 10,000 %."""
 
 _DASHED: Final = {
     "color": {"mode": "fixed", "fixedColor": "red"},
@@ -55,6 +62,8 @@ class Panel:
     options: Mapping[str, Any] = field(default_factory=dict)
     transformations: Sequence[Mapping[str, Any]] = ()
     source: Mapping[str, str] = field(default_factory=lambda: PROMETHEUS)
+    interval: str | None = None
+    """The least between two points."""
 
     def rendered(self, number: int, x: int, y: int) -> Mapping[str, Any]:
         """At its place in a dashboard."""
@@ -71,6 +80,7 @@ class Panel:
             "fieldConfig": {"defaults": self.defaults, "overrides": [*self._limits(), *self.overrides]},
             "options": self.options,
             "transformations": self.transformations,
+            **({"interval": self.interval} if self.interval else {}),
         }
 
     def _lettered(self) -> Iterator[tuple[str, Asked]]:
@@ -97,7 +107,7 @@ def steps(coloured: Steps) -> Mapping[str, Any]:
 def mapped(mappings: Mappings) -> Sequence[Mapping[str, Any]]:
     """Texts and colours that stand for values."""
     options = {
-        f"{value:g}": {"text": text, "color": color, "index": index}
+        value if isinstance(value, str) else f"{value:g}": {"text": text, "color": color, "index": index}
         for index, (value, (text, color)) in enumerate(mappings.items())
     }
     return [{"type": "value", "options": options}] if options else []
@@ -111,12 +121,21 @@ def time_series(
     width: int = 8,
     height: int = 8,
     bounds: tuple[float | None, float | None] = (None, None),
+    soft: tuple[float | None, float | None] = (None, None),
     log: bool = False,
+    many: bool = False,
+    interval: str | None = None,
     limits: Steps = (),
 ) -> Panel:
-    """Lines over time; `limits` are drawn as dashed lines, the same in every dashboard's Grafana."""
+    """Lines over time; `limits` are drawn as dashed lines, the same in every dashboard's Grafana.
+
+    The axis ends at `bounds`, and not within `soft`. The legend of `many` lines is a table beside them. Points are
+    `interval` apart at least, and rates are over as much time.
+    """
     least, most = bounds
-    custom = {
+    if least == 0 and most is None and soft == (None, None):
+        soft = (None, _LEAST_TOP.get(unit))
+    custom: dict[str, Any] = {
         "drawStyle": "line",
         "lineWidth": 1,
         "fillOpacity": 8,
@@ -126,6 +145,7 @@ def time_series(
         "thresholdsStyle": {"mode": "dashed" if limits else "off"},
         "stacking": {"mode": "none"},
     }
+    custom |= {name: end for name, end in zip(("axisSoftMin", "axisSoftMax"), soft, strict=True) if end is not None}
     defaults: dict[str, Any] = {
         "unit": unit,
         "color": {"mode": "palette-classic"},
@@ -136,11 +156,19 @@ def time_series(
         defaults["min"] = least
     if most is not None:
         defaults["max"] = most
+    beside = {"displayMode": "table", "placement": "right", "calcs": ["lastNotNull"]}
+    below = {"displayMode": "list", "placement": "bottom", "calcs": []}
     options = {
-        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "legend": {"showLegend": True, **(beside if many else below)},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    return Panel("timeseries", title, description, queries, width, height, defaults, options=options)
+    return Panel("timeseries", title, description, queries, width, height, defaults, options=options, interval=interval)
+
+
+def aligned(panel: Panel, pixels: int) -> Panel:
+    """The panel with its axis so wide, whatever is written there: lines of panels below each other share their time."""
+    custom = {**panel.defaults["custom"], "axisWidth": pixels}
+    return replace(panel, defaults={**panel.defaults, "custom": custom})
 
 
 def stat(
@@ -225,12 +253,16 @@ class Column:
     link: tuple[str, str] | None = None
     """Title and address."""
     decimals: int | None = None
+    width: int | None = None
+    """In pixels; without one what is left is shared."""
 
     def rendered(self) -> Mapping[str, Any]:
         """As an override."""
         properties: dict[str, Any] = {"unit": self.unit}
         if self.decimals is not None:
             properties["decimals"] = self.decimals
+        if self.width is not None:
+            properties["custom.width"] = self.width
         if self.limits or self.mappings:
             properties["custom.cellOptions"] = {"type": "color-text"}
         if self.limits:
@@ -250,21 +282,27 @@ def table(
     hidden: Sequence[str] = (),
     renamed: Mapping[str, str] | None = None,
     columns: Sequence[Column] = (),
-    order: Sequence[str] = (),
+    order: Sequence[str] = _PLACE,
     width: int = 12,
     height: int = 8,
     sort: str | None = None,
+    alphabetical: Sequence[str] = (),
 ) -> Panel:
-    """What holds now, a row for each series; several queries become columns of one table."""
+    """What holds now, a row for each series; several queries become columns of one table.
+
+    Rows are sorted by one column, the largest first, or by several, alphabetically.
+    """
     organize = {
         "excludeByName": dict.fromkeys(("Time", "__name__", "job", "instance", *hidden), True),
-        "renameByName": dict(renamed or {}),
+        "renameByName": {**_SHORT, **(renamed or {})},
         "indexByName": {name: index for index, name in enumerate(order)},
     }
     merge = [{"id": "merge", "options": {}}] if len(queries) > 1 else []
     options: dict[str, Any] = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
     if sort is not None:
         options["sortBy"] = [{"displayName": sort, "desc": True}]
+    if alphabetical:
+        options["sortBy"] = [{"displayName": name, "desc": False} for name in alphabetical]
     defaults = {
         "unit": "none",
         "noValue": "-",

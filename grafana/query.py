@@ -24,6 +24,7 @@ _VARIABLES: Final = ("job", "instance", "model", "model_version")
 _OF_PROMETHEUS: Final = {
     # Alerts are about models, replicas or jobs: what all of them have.
     "ALERTS": ("job",),
+    "ALERTS_FOR_STATE": ("job",),
     "scrape_duration_seconds": ("job", "instance"),
     "scrape_samples_scraped": ("job", "instance"),
 }
@@ -98,13 +99,13 @@ def rate(metric: str, *matchers: str, by: str, **equal: str) -> str:
     return f"sum by ({by}) (rate({of(metric, *matchers, **equal)}[$__rate_interval]))"
 
 
-def share(part: str, whole: str, window: str, *, by: str) -> str:
+def share(part: str, whole: str, window: str, *, by: str, **equal: str) -> str:
     """One recorded rate over another, both over a longer window: sums first, and divided then.
 
     >>> share("version:a:rate5m", "version:b:rate5m", "1d", by="model")  # doctest: +ELLIPSIS
     'sum by (model) (avg_over_time(version:a:rate5m{...}[1d])) / (sum by (model) (avg_over_time(...[1d])) > 0)'
     """
-    above, below = (f"sum by ({by}) (avg_over_time({of(metric)}[{window}]))" for metric in (part, whole))
+    above, below = (f"sum by ({by}) (avg_over_time({of(metric, **equal)}[{window}]))" for metric in (part, whole))
     return f"{above} / ({below} > 0)"
 
 

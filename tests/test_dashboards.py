@@ -22,6 +22,7 @@ PANELS = [(path.stem, panel) for path, page in PAGES.items() for panel in page["
 
 BY_PROMETHEUS = {
     "alerts": {"alertname", "alertstate", "severity", "model", "model_version", "kind", "window"},
+    "alerts_for_state": {"alertname", "severity", "model", "model_version"},
     "scrape_duration_seconds": set(),
     "scrape_samples_scraped": set(),
 }
@@ -43,7 +44,8 @@ def expressions(panel):
 
 def metrics(expression):
     """Every metric of an expression, with the labels that it is selected by."""
-    return list(selectors(expression.replace("$__rate_interval", "5m").replace("ALERTS", "alerts")))
+    lowered = re.sub(r"\bALERTS\w*", lambda found: found[0].lower(), expression)
+    return list(selectors(lowered.replace("$__rate_interval", "5m")))
 
 
 def asked(page):

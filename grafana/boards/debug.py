@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.boards.debug_drift import EFFECTS, SAME_INPUT, SCORES, STATISTICS, largest
-from grafana.boards.shared import STATES
+from grafana.boards.shared import PLACE_COLUMNS, STATES
 from grafana.dashboard import EVERY_MARK, Dashboard, Row
 from grafana.panel import Column, heatmap, table, time_series, timeline
 from grafana.query import BASELINE, FROZEN, HOUR, NAMED, SERIES, WINDOW, Query, of, quantile, rate, threshold
@@ -16,7 +16,9 @@ _VECTORS: Final = (
         "Norms by version",
         "5 %, 50 % and 95 % of the vectors in the window are shorter. Normalised vectors have three lines at 1; lines "
         "that part are vectors of two kinds under one version.",
-        Query(of("embedding_norm_quantile", WINDOW), f"{NAMED} {{{{instance}}}}, {{{{q}}}}"),
+        Query(of("embedding_norm_quantile", WINDOW), f"{{{{q}}}}, {NAMED} {{{{instance}}}}"),
+        soft=(0.9, 1.1),
+        many=True,
         width=12,
     ),
     heatmap(
@@ -35,15 +37,18 @@ _VECTORS: Final = (
         ),
         unit="percentunit",
         bounds=(0, None),
+        width=12,
     ),
     time_series(
         "Events in the window",
         "What scores and quantiles rest on, by signal. Below the dashed line rules take no notice of a score.",
         Query(
             largest("embedding_window_events", WINDOW, by=f"{SERIES}, signal"),
-            "{{model}} {{model_version}} {{kind}} {{signal}}",
+            f"{{{{signal}}}}, {NAMED}",
         ),
         Query(threshold("window_events"), "limit", is_limit=True),
+        many=True,
+        width=12,
         unit="short",
         bounds=(0, None),
     ),
@@ -52,7 +57,9 @@ _VECTORS: Final = (
         "Dimension and similarity metric as the events have them. Two dimensions of one model are two models.",
         Query(largest("embedding_model_info", by=f"{SERIES}, dimension, similarity_metric")),
         hidden=("Value",),
-        width=8,
+        columns=PLACE_COLUMNS,
+        width=24,
+        height=5,
     ),
 )
 
@@ -199,8 +206,12 @@ _BASELINES: Final = (
             )
         ),
         hidden=("Value #B",),
-        renamed={"Value #A": "age"},
-        columns=[Column("age", "s", limits=(("orange", LIMITS["baseline_age_seconds"]),))],
+        renamed={
+            "Value #A": "age",
+            "peer_model_version": "peer's version",
+            "peer_tokenizer_version": "peer's tokenizer",
+        },
+        columns=[*PLACE_COLUMNS, Column("age", "s", limits=(("orange", LIMITS["baseline_age_seconds"]),))],
         width=24,
     ),
 )

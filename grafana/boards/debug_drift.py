@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from grafana.boards.shared import LEAST_SCORE
 from grafana.panel import Panel, time_series
 from grafana.query import BASELINE, FROZEN, HOUR, NAMED, SERIES, WINDOW, Query, gate, of, threshold
 
@@ -20,8 +21,10 @@ def _statistic(title: str, description: str, *matchers: str, **equal: str) -> Pa
         f"{description} Of the last hour against the frozen baseline.",
         Query(
             largest("embedding_drift_statistic", HOUR, FROZEN, *matchers, by=by, **equal),
-            "{{model}} {{model_version}} {{kind}} {{signal}} {{statistic}}",
+            f"{'' if 'signal' in equal else '{{signal}} '}{{{{statistic}}}}, {NAMED}",
         ),
+        width=12,
+        many=True,
     )
 
 
@@ -30,7 +33,7 @@ def _effect(
 ) -> Panel:
     limits = [] if page is None else [Query(gate(page, "page"), "page", is_limit=True)]
     if page is not None and below:
-        limits.append(Query(f"-{gate(page, 'page')}", "page", is_limit=True))
+        limits.append(Query(f"-{gate(page, 'page')}", "page, below", is_limit=True))
     asked = largest(metric, WINDOW, BASELINE, by=f"{SERIES}, baseline")
     return time_series(title, description, Query(asked, f"{NAMED}, {{{{baseline}}}}"), *limits, unit=unit)
 
@@ -40,12 +43,15 @@ SCORES: Final = (
         "Drift scores",
         "Each statistic of the alarm family over its limit, in the chosen window against the chosen baseline: 1 is the "
         "limit. Which of them rise together tells the cause: norm alone is lengths, novelty with mean_shift new "
-        "content, same_input a changed model.",
+        "content, same_input a changed model. The axis is logarithmic.",
         Query(
             largest("embedding_drift_score", WINDOW, BASELINE, by=f"{SERIES}, baseline, signal, statistic"),
-            "{{model}} {{model_version}} {{kind}} {{statistic}}, {{baseline}}",
+            f"{{{{statistic}}}}, {NAMED}, {{{{baseline}}}}",
         ),
         Query(threshold("score"), "limit", is_limit=True),
+        log=True,
+        bounds=(LEAST_SCORE, None),
+        many=True,
         width=24,
         height=10,
     ),
@@ -58,6 +64,8 @@ SCORES: Final = (
             "{{model}} {{model_version}}, {{window}}",
         ),
         Query(threshold("score"), "limit", is_limit=True),
+        log=True,
+        bounds=(LEAST_SCORE, None),
         width=12,
     ),
     time_series(
@@ -69,6 +77,8 @@ SCORES: Final = (
             "{{model}} {{model_version}}, {{baseline}}",
         ),
         Query(threshold("score"), "limit", is_limit=True),
+        log=True,
+        bounds=(LEAST_SCORE, None),
         width=12,
     ),
 )

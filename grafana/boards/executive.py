@@ -14,8 +14,8 @@ _RECALL: Final = share(
     "version:embedding_recall_at_10:rate5m", "version:embedding_labelled_queries:rate5m", "1d", by="model"
 )
 _FAILED: Final = share("version:embedding_failed_queries:rate5m", "version:embedding_queries:rate5m", "1h", by="model")
-_OUTCOMES: Final = share(
-    "version:embedding_outcomes_true:rate5m", "version:embedding_outcomes:rate5m", "1d", by="model, outcome"
+_SUCCESS: Final = share(
+    "version:embedding_outcomes_true:rate5m", "version:embedding_outcomes:rate5m", "1d", by="model", outcome="success"
 )
 _BY_MODEL: Final = "{{model}}"
 
@@ -53,10 +53,10 @@ EXECUTIVE: Final = Dashboard(
                     none="no labelled queries",
                 ),
                 stat(
-                    "Outcomes, last day",
-                    "Share of the answers of which something came, by what it was: success and clicked should be high, "
-                    "no_answer and escalated low. Compare a model with itself.",
-                    Query(_OUTCOMES, "{{model}} {{outcome}}"),
+                    "Success, last day",
+                    "Share of the answers that were a success for who asked, where that is known. Compare a "
+                    "model with itself. None where no outcome named success is sent.",
+                    Query(_SUCCESS, _BY_MODEL),
                     unit="percentunit",
                     none="no outcomes",
                 ),
@@ -91,14 +91,7 @@ EXECUTIVE: Final = Dashboard(
                     Query(threshold("poor_match_budget"), "budget", is_limit=True),
                     unit="percentunit",
                     bounds=(0, 1),
-                ),
-                time_series(
-                    "Outcomes",
-                    "Share of answers of which each outcome came, over six hours, by version. A line that bends where "
-                    "the drift score rises is what the drift costs.",
-                    Query(of("version:embedding_outcomes_true_per_outcome:ratio_rate6h"), f"{VERSION} {{{{outcome}}}}"),
-                    unit="percentunit",
-                    bounds=(0, 1),
+                    width=12,
                 ),
                 time_series(
                     "Recall at 10",
@@ -108,6 +101,19 @@ EXECUTIVE: Final = Dashboard(
                     Query(threshold("recall_minimum"), "limit", is_limit=True),
                     unit="percentunit",
                     bounds=(0, 1),
+                    width=12,
+                ),
+                time_series(
+                    "Outcomes",
+                    "Share of answers of which each outcome came, over six hours, by version. A line that bends where "
+                    "the drift score rises is what the drift costs.",
+                    Query(
+                        of("version:embedding_outcomes_true_per_outcome:ratio_rate6h"), f"{{{{outcome}}}}, {VERSION}"
+                    ),
+                    unit="percentunit",
+                    bounds=(0, 1),
+                    many=True,
+                    width=24,
                 ),
             ),
         ),

@@ -6,7 +6,8 @@ from typing import Final
 
 from grafana.boards.on_call_symptoms import STATE, SYMPTOMS
 from grafana.boards.shared import (
-    MODEL_COLUMN,
+    LEAST_SCORE,
+    PLACE_COLUMNS,
     POOR,
     READINESS,
     STATES,
@@ -88,6 +89,8 @@ _DRIFT: Final = (
             f"max by (signal, statistic) ({of('embedding_drift_score', WINDOW, BASELINE)})", "{{signal}} {{statistic}}"
         ),
         Query(threshold("score"), "limit", is_limit=True),
+        log=True,
+        bounds=(LEAST_SCORE, None),
     ),
     time_series(
         "Vectors unlike any of the baseline",
@@ -115,7 +118,7 @@ _DRIFT: Final = (
         "normalisation; the dashed lines are a page.",
         Query(f"max by ({SERIES}) ({of('embedding_norm_change_ratio', WINDOW, BASELINE)})", NAMED),
         Query(gate("norm_change_ratio", "page"), "page", is_limit=True),
-        Query(f"-{gate('norm_change_ratio', 'page')}", "page", is_limit=True),
+        Query(f"-{gate('norm_change_ratio', 'page')}", "page, below", is_limit=True),
         unit="percentunit",
     ),
     time_series(
@@ -160,7 +163,7 @@ _VERSIONS: Final = (
         "than twice their model's is a ticket.",
         Query(f"topk(10, {of('slice:embedding_poor_match_per_query:ratio_rate1h')})"),
         renamed={"Value": "poor matches"},
-        columns=[Column("poor matches", "percentunit", limits=POOR, decimals=1), MODEL_COLUMN],
+        columns=[Column("poor matches", "percentunit", limits=POOR, decimals=1), *PLACE_COLUMNS],
         order=("slice_label", "slice_value", "Value", "model", "kind"),
         sort="poor matches",
     ),

@@ -7,9 +7,9 @@ from typing import Final
 from grafana.boards.shared import (
     FINAL,
     MAX_SCORE,
-    MODEL_COLUMN,
     OVER_GATE,
     OVER_PAGE,
+    PLACE_COLUMNS,
     POOR,
     READINESS,
     SCORE,
@@ -104,7 +104,7 @@ STATE: Final = (
             "Value #E": "last event",
         },
         columns=[
-            MODEL_COLUMN,
+            *PLACE_COLUMNS,
             Column("drift score", limits=SCORE, decimals=2),
             Column("effect / page", limits=OVER_GATE, decimals=2),
             Column("poor matches, 1h", "percentunit", limits=POOR, decimals=1),
@@ -113,16 +113,18 @@ STATE: Final = (
         ],
         sort="drift score",
         width=24,
+        height=6,
     ),
-    alerts(),
+    alerts(width=13),
     table(
         "Suspects",
         "What the pattern of scores and effects points to, against the frozen baseline. Several may be named; empty "
         "while nothing has drifted. GET /v1/series has the evidence of each.",
         Query(f"max by ({SERIES}, baseline, cause) ({of('embedding_drift_suspect')}) == 1"),
         hidden=("Value",),
-        columns=[MODEL_COLUMN],
+        columns=[Column("cause", width=210), *PLACE_COLUMNS, Column("baseline", width=80)],
         order=("cause", "model", "model_version", "tokenizer_version", "kind", "baseline"),
+        width=11,
     ),
 )
 

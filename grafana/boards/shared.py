@@ -13,6 +13,8 @@ FASTEST_PAGE: Final = next(burn for burn in OBJECTIVES["poor_match"].burns if bu
 POOR: Final[Steps] = (("orange", POOR_BUDGET), ("red", POOR_BUDGET * FASTEST_PAGE.factor))
 """Above the budget; above what pages within two minutes."""
 
+LEAST_SCORE: Final = 0.1
+"""Where a logarithmic axis of scores begins: what is lower is far from any limit."""
 SCORE: Final[Steps] = (("orange", LIMITS["score"]),)
 OVER_GATE: Final[Steps] = (("red", 1),)
 """An effect over its gate of a page, or a ratio of 1 otherwise."""
@@ -31,6 +33,14 @@ DEBUG: Final = (
     "&var-model_version=${__data.fields.model_version}"
 )
 MODEL_COLUMN: Final = Column("model", link=("Debug", DEBUG))
+PLACE_COLUMNS: Final = (
+    MODEL_COLUMN,
+    Column("version", width=80),
+    Column("tokenizer", width=90),
+    Column("kind", width=90),
+)
+SEVERITIES: Final[Mappings] = {"critical": ("critical", "red"), "warning": ("warning", "orange")}
+STATES_OF_ALERTS: Final[Mappings] = {"firing": ("firing", "red"), "pending": ("pending", "yellow")}
 
 
 def drift_scores(width: int = 12, height: int = 8) -> Panel:
@@ -39,9 +49,11 @@ def drift_scores(width: int = 12, height: int = 8) -> Panel:
         "Drift score",
         "The largest drift score of each series against the chosen baseline: 1 is what the baseline's own time makes "
         "plausible. Above it, and for longer than a window, the vectors, their lengths or their similarities have "
-        "changed; how much that is, the effects say.",
+        "changed; how much that is, the effects say. The axis is logarithmic.",
         Query(MAX_SCORE, NAMED),
         Query(threshold("score"), "limit", is_limit=True),
+        log=True,
+        bounds=(LEAST_SCORE, None),
         width=width,
         height=height,
     )
@@ -53,8 +65,10 @@ def effects_over_gate(width: int = 12, height: int = 8) -> Panel:
         "Largest effect over its gate of a page",
         "How large the change is: the largest of the effects (share of unlike vectors, displacement, variance, norm, "
         "invalid vectors, changed known inputs), each over what is worth a page. Above 1, with a drift score above 1 "
-        "and a final baseline, somebody is paged; Debug shows each by itself.",
+        "and a final baseline, somebody is paged; Debug shows each by itself. The axis is logarithmic.",
         Query(OVER_PAGE, NAMED),
+        log=True,
+        bounds=(LEAST_SCORE, None),
         width=width,
         height=height,
         limits=OVER_GATE,
@@ -103,7 +117,7 @@ def deployments(width: int = 12) -> Panel:
             f"({of('embedding_deployment_timestamp_seconds')}) * 1000"
         ),
         renamed={"Value": "time"},
-        columns=[Column("time", "dateTimeAsIso"), MODEL_COLUMN],
+        columns=[Column("time", "dateTimeAsIso", width=160), *PLACE_COLUMNS],
         order=("Value", "model", "model_version", "tokenizer_version", "track", "status"),
         sort="time",
         width=width,
@@ -119,11 +133,15 @@ def alerts(width: int = 12) -> Panel:
         "leads to the runbook. Empty is good.",
         Query(f"max by (alertname, alertstate, severity, model, model_version, kind, window) ({selected})"),
         hidden=("Value",),
+        renamed={"alertname": "alert", "alertstate": "state"},
         columns=[
-            MODEL_COLUMN,
-            Column("alertname", link=("Runbook", RUNBOOK.format(alert="${__value.raw}"))),
+            Column("alert", link=("Runbook", RUNBOOK.format(alert="${__value.raw}")), width=255),
+            Column("severity", mappings=SEVERITIES, width=75),
+            Column("state", mappings=STATES_OF_ALERTS, width=75),
+            *PLACE_COLUMNS,
+            Column("window", width=70),
         ],
         order=("alertname", "severity", "alertstate", "model", "model_version", "kind", "window"),
-        sort="alertstate",
+        alphabetical=("state", "severity", "alert"),
         width=width,
     )
