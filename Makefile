@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack run test test-faults test-nightly check check-style check-types check-prometheus check-docs docs format bench bench-detection lock audit sbom dashboards-picture clean
+.PHONY: help demo stack run test test-faults test-nightly test-month check check-style check-types check-prometheus check-docs docs format bench bench-detection lock audit sbom dashboards-picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ sbom: $(INSTALLED_SUPPLY) ## write the bill of materials of the image, dist/sbom
 dashboards-picture: $(INSTALLED) ## draw the dashboards from the demonstration, twelve minutes: docs/images; wants Node.js, Chromium, Prometheus
 	@test -d grafana/picture/node_modules || (cd grafana/picture && npm ci --legacy-peer-deps --no-audit --no-fund)
 	@$(BIN)/python -m grafana.picture $(ARGS)
+
+test-month: $(INSTALLED) ## thirty simulated days judged by the shipped rules in a real Prometheus: an hour; ARGS=--quick two minutes
+	@$(BIN)/python -m bench.month $(ARGS)
 
 clean: ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out

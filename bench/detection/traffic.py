@@ -13,6 +13,8 @@ from bench.detection.data import DataSet, Rows, Vectors
 from bench.detection.windows import zipf_weights
 
 DAY = 86400.0
+WEEK = 7 * DAY
+WEEKEND_BEGINS = 5 * DAY
 STEP_SECONDS = 300.0
 """Rate, mix and bursts are constant for so long."""
 PEAK_SECONDS = 14 * 3600.0
@@ -27,6 +29,8 @@ class Habits:
     night_rate: float = 40.0
     """Events a minute at the quietest time; the rate follows a cosine over the day."""
     day_rate: float = 160.0
+    weekend_rate: float = 1.0
+    """What the rate is multiplied by on the last two days of each seven; the first day is a Monday."""
     zipf_exponent: float = 0.8
     mix_sd: float = 0.5
     """Of each topic's log weight, once by day and once by night; in between it follows the same cosine."""
@@ -140,7 +144,8 @@ class Traffic:
 
     def _rate(self, now: float) -> float:
         """Events a minute."""
-        return self._habits.night_rate + (self._habits.day_rate - self._habits.night_rate) * _daylight(now)
+        rate = self._habits.night_rate + (self._habits.day_rate - self._habits.night_rate) * _daylight(now)
+        return rate * (self._habits.weekend_rate if now % WEEK >= WEEKEND_BEGINS else 1.0)
 
     def _sessions(self, now: float, rate: float, burst_topic: int | None) -> Events:
         """The events of the sessions that begin in this step; the last of them come after its end."""

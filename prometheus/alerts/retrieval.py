@@ -37,6 +37,16 @@ _SYMPTOMS: Final = (
 )
 
 
+_SILENCE: Final = (
+    "time() - max without (instance, pod, model_version, tokenizer_version)\n"
+    '    (max_over_time(embedding_last_event_timestamp_seconds{kind="query", model!="__other__"}[6h]))'
+)
+_USUAL: Final = (
+    "\n    model:embedding_events:increase1h offset 1d\n    or max_over_time(model:embedding_events:increase1h[6h])\n  "
+)
+"""Events an hour: as yesterday at this hour, or lately where there is no yesterday."""
+
+
 def _burns() -> Iterator[Alert]:
     for symptom in _SYMPTOMS:
         objective = OBJECTIVES[symptom.objective]
@@ -166,14 +176,11 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "EmbeddingDriftSilent",
         "critical",
         "5m",
-        "  time() - max without (instance, pod, model_version, tokenizer_version)\n"
-        '    (max_over_time(embedding_last_event_timestamp_seconds{kind="query", model!="__other__"}[6h])) '
-        f"> {limit('silent_seconds')}\n"
-        # As many as yesterday at this hour, or lately where there is no yesterday; and not silent a week ago, too.
-        "  and (\n"
-        "    model:embedding_events:increase1h offset 1d\n"
-        "    or max_over_time(model:embedding_events:increase1h[6h])\n"
-        f"  ) >= {limit('silent_events')}\n"
+        f"  {_SILENCE} > {limit('silent_seconds')}\n"
+        # Not by the clock alone: a hundred events an hour are some thirty sessions, by night or at the first weekend
+        # ten, and now and then none of them comes for a quarter of an hour. Nor where it was silent a week ago, too.
+        f"  and ({_SILENCE})\n    * ({_USUAL}) >= {limit('silent_events')} * 3600 # seconds\n"
+        f"  and ({_USUAL}) >= {limit('silent_events')}\n"
         f"  unless (model:embedding_events:increase1h offset 1w < {limit('silent_events')})\n"
         f"  and on (job, namespace) (up == 1)",
         "A monitored model sends nothing.",

@@ -236,6 +236,7 @@ RETRIEVAL: Final[Sequence[Scenario]] = (
         about=MODEL,
         silent={
             "too_few_events": {_EVENTS: "0+1x60 60+0xN"},
+            "as_long_as_few_events_pause": {_EVENTS: "0+2x60 120+0xN"},
             "sending": {_EVENTS: "0+10xN", _LAST: "0+60xN"},
             "nan": {_LAST: NAN},
             "absent": {_LAST: None},
