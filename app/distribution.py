@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from app.model import Floats
+from app.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +43,15 @@ class Distribution:
         mass = np.bincount(position, weights=np.asarray(weights, dtype=np.float64))
         cumulative: Floats = np.cumsum(mass, dtype=np.float64)
         return cls(distinct, cumulative / cumulative[-1], n)
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"values": self.values, "cumulative": self.cumulative, "n": self.n}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The distribution that was frozen."""
+        return cls(tree["values"], tree["cumulative"], tree["n"])
 
     def cdf(self, points: ArrayLike) -> Floats:
         """P(X <= point) for each point."""

@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.access import Access, AccessError, Files, Role
 from app.api import MAIN, METRICS, Admission, BodyReader, DirectApp, Services, add_routes
-from app.baseline import BASELINES, Budget, Reader
+from app.baseline import BASELINES, Budget, Pinned, Reader
 from app.config import Address, Settings
 from app.decode import Limits
 from app.evaluate import Evaluator, Rules
@@ -32,6 +32,7 @@ from app.metrics import build
 from app.model import FOLDED, Clock, SystemClock, Timing
 from app.outcomes import MEMORY_SECONDS, OutcomeMemory, RecentOutcomes
 from app.server import Connections, enough_descriptors, make_server
+from app.state import INTERVAL_SECONDS, Keeper, Kept, StateDirectory, StateError, StateFacts
 from app.store import STORES, SeriesStore
 
 log = structlog.get_logger("app.main")
@@ -88,7 +89,23 @@ class Ticker:
                 log.exception("evaluation failed")
 
 
-def create_store(settings: Settings) -> SeriesStore:
+def take_directory(settings: Settings) -> StateDirectory | None:
+    """Own the state directory that the settings ask for.
+
+    Raises:
+        StartError: it belongs to another process, or cannot be written.
+    """
+    if settings.state_dir is None:
+        log.info("no --state-dir: a restart forgets windows and learned baselines")
+        return None
+    try:
+        return StateDirectory.take(settings.state_dir)
+    except StateError as error:
+        message = f"--state-dir {error}"
+        raise StartError(message) from error
+
+
+def create_store(settings: Settings, directory: StateDirectory | None = None) -> SeriesStore:
     """The store that the settings ask for.
 
     Raises:
@@ -100,27 +117,24 @@ def create_store(settings: Settings) -> SeriesStore:
         max_state_bytes=settings.max_state_mib * MIB,
         reserved_models=settings.reserved_models,
         dimension=settings.dimension,
-        secret=_input_key(settings.input_hash_key_file),
+        secret=_input_key(settings.input_hash_key_file, directory),
     )
 
 
-def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
+def create_app(
+    settings: Settings, store: SeriesStore, clock: Clock, directory: StateDirectory | None = None
+) -> FastAPI:
     """Join the parts to an application. Nothing is shared between two of them.
 
+    With a directory the state in it is taken up here, and saved while the application lives.
+
     Raises:
-        StartError: a baseline file, the secret for input hashes, or a file of access cannot be read.
+        StartError: a baseline file, the secret for input hashes, the state or a file of access cannot be read.
     """
     timing = settings.timing()
     budget = Budget(settings.false_alarms_per_series_year, Timing().windows)
     pinned = BASELINES["pinned"](timing, settings.baseline_min_events, budget)
-    input_key = _input_key(settings.input_hash_key_file)
-    reader = Reader(input_key, settings.max_label_bytes, settings.max_dimension)
-    for path in settings.baseline:
-        try:
-            pinned.adopt(reader.baseline(path.read_bytes(), {}, clock.now()))
-        except (OSError, ValueError) as error:
-            message = f"--baseline {path}: {error}"
-            raise StartError(message) from error
+    input_key = _input_key(settings.input_hash_key_file, directory)
     rules = Rules(
         min_window_events=settings.min_window_events,
         poor_match_similarity=settings.poor_match_similarity,
@@ -133,6 +147,9 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         input_key, settings.freshness_limit_seconds / settings.time_scale, Spans().scaled(settings.time_scale)
     )
     outcomes = OutcomeMemory(MEMORY_SECONDS / settings.time_scale)
+    kept = Kept(store, pinned, lifecycle, outcomes, timing, clock)
+    keeper = None if directory is None else _restored(settings, directory, kept)
+    _load_baselines(settings, pinned, input_key, clock, keeper)
     admission = Admission(settings.max_waiting_requests, settings.max_inflight_mib * MIB)
     recent_outcomes = RecentOutcomes(timing.windows["1h"])
     recent_outcomes.note(outcomes.totals().series, clock.now())
@@ -147,7 +164,15 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         outcomes=outcomes,
         ledger=Ledger(store, outcomes, lifecycle, input_key, Repeats(REPEAT_SECONDS / settings.time_scale)),
         recent_outcomes=recent_outcomes,
-        metrics=build(store, evaluator, lifecycle, clock, settings.min_window_events, outcomes=outcomes),
+        metrics=build(
+            store,
+            evaluator,
+            lifecycle,
+            clock,
+            settings.min_window_events,
+            outcomes=outcomes,
+            state=partial(_facts, keeper),
+        ),
         timing=timing,
         limits=Limits(
             dimension=settings.max_dimension,
@@ -165,12 +190,15 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         min_window_events=settings.min_window_events,
         time_scale=settings.time_scale,
     )
+    if keeper is not None:
+        services.save_baselines = keeper.save_baselines
 
     services.metrics.own.watch("waiting_requests", lambda: admission.waiting)
     services.metrics.own.watch("held_bytes", lambda: admission.held_bytes)
 
     def tick(now: float) -> None:
         evaluator.tick(now)
+        services.save_baselines()
         outcomes.retain(lambda key: key == FOLDED or store.find(key) is not None)
         recent_outcomes.note(outcomes.totals().series, now)
 
@@ -179,6 +207,8 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         ticker.start()
+        if keeper is not None:
+            keeper.start()
         services.ready = True
         # Cancelled by a second Ctrl-C, for which uvicorn leaves out the end of the lifespan and logs a traceback.
         with suppress(asyncio.CancelledError):
@@ -186,6 +216,8 @@ def create_app(settings: Settings, store: SeriesStore, clock: Clock) -> FastAPI:
         services.close_intake()
         await asyncio.to_thread(ticker.stop, settings.shutdown_timeout_seconds)
         await asyncio.to_thread(admission.close)
+        if keeper is not None:
+            await asyncio.to_thread(keeper.stop, settings.shutdown_timeout_seconds)
 
     app = DirectApp(
         title="Embedding Drift Exporter",
@@ -218,8 +250,46 @@ def _access(settings: Settings) -> Access:
         raise StartError(str(error)) from error
 
 
-def _input_key(path: Path | None) -> bytes:
-    """The key that input hashes are hashed with: of the secret in the file, whatever its length, or a random one."""
+def _restored(settings: Settings, directory: StateDirectory, kept: Kept) -> Keeper:
+    """What keeps the state in a directory, after it took up what is there."""
+    interval_seconds = max(SHORTEST_TICK_SECONDS, INTERVAL_SECONDS / settings.time_scale)
+    keeper = Keeper(directory, kept, interval_seconds, vectors=settings.persist_vectors == "full")
+    try:
+        keeper.restore()
+    except StateError as error:
+        message = f"--state-dir {error}"
+        raise StartError(message) from error
+    return keeper
+
+
+def _load_baselines(settings: Settings, pinned: Pinned, input_key: bytes, clock: Clock, keeper: Keeper | None) -> None:
+    """Take the baselines of the settings, but for those that were taken before a restart: others may have followed."""
+    reader = Reader(input_key, settings.max_label_bytes, settings.max_dimension)
+    for path in settings.baseline:
+        try:
+            baseline = reader.baseline(path.read_bytes(), {}, clock.now())
+            if keeper is None or not keeper.baselines.knows(baseline):
+                pinned.adopt(baseline)
+        except (OSError, ValueError) as error:
+            message = f"--baseline {path}: {error}"
+            raise StartError(message) from error
+
+
+def _facts(keeper: Keeper | None) -> StateFacts:
+    return StateFacts() if keeper is None else keeper.facts
+
+
+def _input_key(path: Path | None, directory: StateDirectory | None) -> bytes:
+    """The key that input hashes are hashed with.
+
+    Of the secret in the file, whatever its length; else that of the state directory, or a random one.
+    """
+    if path is None and directory is not None:
+        try:
+            return directory.input_key()
+        except StateError as error:
+            message = f"--state-dir {error}"
+            raise StartError(message) from error
     if path is None:
         return secrets.token_bytes(INPUT_KEY_BYTES)
     try:
@@ -240,7 +310,8 @@ def _input_key(path: Path | None) -> bytes:
 def serve(settings: Settings) -> int:
     """Run the service until it is told to stop; return the exit code."""
     try:
-        app = create_app(settings, create_store(settings), SystemClock())
+        directory = take_directory(settings)
+        app = create_app(settings, create_store(settings, directory), SystemClock(), directory)
         sockets = _listen(settings)
     except StartError as error:
         log.error("cannot start", why=str(error))

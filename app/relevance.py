@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.model import Floats, Ragged
+from app.tree import Tree
 
 RELEVANCE_K: Final = (1, 10)
 """The ranks down to which measures look."""
@@ -192,6 +193,18 @@ class RelevanceSums:
         self.precision = self.precision + np.where(counted, judged.precision, 0.0).sum(axis=0)
         self.precision_queries = self.precision_queries + np.count_nonzero(counted, axis=0)
         self.ndcg = self.ndcg + judged.ndcg.sum(axis=0)
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "ks"}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The sums that were frozen, at the same `ks`."""
+        thawed = cls()
+        for name, value in tree.items():
+            setattr(thawed, name, value)
+        return thawed
 
     def merge(self, other: Self) -> None:
         """Add the sums of `other`, of the same `ks`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,13 @@ _STAMPS: Final = count(1)
 def new_stamp() -> int:
     """A number that no other state of anything had in this process. Safe from any thread."""
     return next(_STAMPS)
+
+
+class Part(NamedTuple):
+    """A part of the state, frozen by itself: under its own lock, and written before the next one is asked."""
+
+    name: str
+    freeze: Callable[[Pieces], Tree]
 
 
 class Piece:
@@ -74,13 +81,14 @@ class RowStamps:
         groups = range(-(-size // GROUP_ROWS))
         return [pieces.piece(self._stamps[group], partial(cut, _rows(group, size))) for group in groups]
 
-    def thaw(self, size: int, frozen: Sequence[Piece]) -> Iterator[tuple[slice, Tree]]:
-        """Yield the rows and what they hold. Raises ValueError where some are lost."""
+    def thaw(self, frozen: Sequence[Piece]) -> Iterator[tuple[slice, Tree]]:
+        """Yield rows, as many as were cut, and what they hold. Raises ValueError where some are lost."""
         for group, piece in enumerate(frozen):
             if piece.tree is None:
                 raise ValueError("rows are lost")
             self._stamps[group] = piece.stamp
-            yield _rows(group, size), piece.tree
+            first = group * GROUP_ROWS
+            yield slice(first, first + len(next(iter(piece.tree.values())))), piece.tree
 
 
 def _rows(group: int, size: int) -> slice:

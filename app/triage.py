@@ -7,12 +7,13 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.model import Floats
+from app.tree import Tree
 
 CAPACITY: Final = 50
 """Queries that are kept of one span of time."""
@@ -99,6 +100,20 @@ class LowestSimilarity:
         self._turn(now)
         return sorted([*self._rows, *self._before], key=attrgetter("similarity"))
 
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "span": self._span,
+            "rows": [_listed(row) for row in self._rows],
+            "before": list(map(_listed, self._before)),
+        }
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self._span = tree["span"]
+        self._rows, self._before = list(map(_from_list, tree["rows"])), list(map(_from_list, tree["before"]))
+        self._inputs = {row.input_hash for row in self._rows if row.input_hash is not None}
+
     def _enter(
         self,
         positions: list[int],
@@ -126,6 +141,23 @@ class LowestSimilarity:
         if span > self._span:
             self._before = self._rows if span == self._span + 1 else []
             self._span, self._rows, self._inputs = span, [], set()
+
+
+def _listed(row: LowMatch) -> list[object]:
+    return [
+        row.similarity,
+        row.timestamp,
+        row.query_id,
+        row.trace_id,
+        row.input_hash,
+        list(row.ids),
+        list(row.scores),
+    ]
+
+
+def _from_list(listed: list[Any]) -> LowMatch:
+    similarity, timestamp, query_id, trace_id, input_hash, ids, scores = listed
+    return LowMatch(similarity, timestamp, query_id, trace_id, input_hash, tuple(ids), tuple(scores))
 
 
 def _row(similarity: float, input_hash: str | None, query: Query) -> LowMatch:

@@ -47,6 +47,8 @@ EXAMPLES = {
     "baselines": ("pinned,30d", ("pinned", "30d")),
     "false_alarms_per_series_year": ("4", 4.0),
     "drift_limits": ("norm=0.02,top1=0.1", (("norm", 0.02), ("top1", 0.1))),
+    "state_dir": (str(BASELINES[0].parent), BASELINES[0].parent),
+    "persist_vectors": ("none", "none"),
     "freshness_limit_seconds": ("600", 600.0),
     "poor_match_similarity": ("-0.25", -0.25),
     "dimension": ("768", 768),
@@ -63,7 +65,13 @@ EXAMPLES = {
 }
 
 # Wrong for each setting, as text.
-WRONG = {"baseline": "/nowhere/at/all", "reserved_models": "e\x07", "slice_labels": "e\x07", "listen": "localhost"}
+WRONG = {
+    "state_dir": __file__,
+    "baseline": "/nowhere/at/all",
+    "reserved_models": "e\x07",
+    "slice_labels": "e\x07",
+    "listen": "localhost",
+}
 
 
 def test_the_statistics_with_limits_are_those_of_the_alarm_family():

@@ -29,6 +29,7 @@ from app.model import MAX_ERROR_TYPES, Outcome, Reason, Score, SeriesKey, Timing
 from app.outcomes import OutcomeMemory
 from app.series import FRAME_SIGNALS
 from app.signals import SIGNALS
+from app.state import RESTORED, StateFacts
 from app.store import MemoryStore
 from tests.builders import KEY, events
 from tests.fakes import FakeClock
@@ -165,7 +166,8 @@ class Maximal:
         store.append(told, clock.now())
         outcomes = OutcomeMemory()
         outcomes.count(KEY, [Outcome(success=True, clicked=True, no_answer=True, escalated=True)], [False])
-        parts = {"lifecycle": lived(), "outcomes": outcomes}
+        state = StateFacts("snapshot", 1.0, 0, 0, 4096, 0.1, 3.0, dict.fromkeys(RESTORED, 1))
+        parts = {"lifecycle": lived(), "outcomes": outcomes, "state": lambda: state}
         self.metrics = build(store, Evaluations(full_view()), clock=clock, min_window_events=200, **parts)
         self.metrics.own.observe_request("/v1/events", 202, 0.004)
         for name in WATCHED:

@@ -11,11 +11,11 @@ import time
 import numpy as np
 import pytest
 
-from app.state import Part, Snapshots, StateDirectory, StateError
+from app.state import Snapshots, StateDirectory, StateError
 from app.state.codec import decode, encode, no_pieces
 from app.state.envelope import HEADER_BYTES, Damaged, Kind, Newer, open_sealed, seal
 from app.state.packs import sparse
-from app.tree import Pieces, new_stamp
+from app.tree import Part, Pieces, new_stamp
 
 
 class Counting:

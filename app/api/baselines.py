@@ -140,6 +140,7 @@ def _adopt(services: Services, baseline: PinnedBaseline, replace: bool) -> Respo
         services.pinned.upload(baseline, replace=replace)
     except BaselineExists:
         return error_reply(409, "the series has a final baseline: send replace=true to replace it")
+    services.save_baselines()
     return json_reply(_told(baseline), 201)
 
 
@@ -156,6 +157,7 @@ def _pin(services: Services, wanted: PinRequest) -> Response:
         return error_reply(409, 'the series has a final baseline: send "replace": true to replace it')
     except NotEnoughEvents as error:
         return error_reply(422, str(error))
+    services.save_baselines()
     return json_reply(_told(baseline), 201)
 
 
@@ -182,6 +184,7 @@ def _unpin(services: Services, baseline_id: str) -> Response:
     if baseline is None:
         return _unknown()
     services.pinned.unpin(services.store.find(baseline.key), baseline.key, services.clock.now())
+    services.save_baselines()
     return Response(status_code=204)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.access import Access
@@ -48,6 +49,8 @@ class Services:
     """Held while a file is taken: each may need some hundred MiB."""
     metrics_apart: bool = False
     """Whether what is read has a listener of its own."""
+    save_baselines: Callable[[], object] = lambda: None
+    """To be called when a baseline was pinned, taken or forgotten: on disk when it returns, where there is one."""
     ready: bool = False
     """Whether intake is open: from the end of the start to the beginning of the stop."""
 

@@ -2,6 +2,7 @@
 
 from app.baseline.calibrate import Budget
 from app.baseline.file import BaselineFileError, from_bytes, to_bytes
+from app.baseline.kept import from_tree, to_tree
 from app.baseline.pinned import BaselineExists, NotEnoughEvents, Pinned, Progress
 from app.baseline.reference import Origin, PinnedBaseline, State
 from app.baseline.uploaded import Reader, SeriesError
@@ -22,5 +23,7 @@ __all__ = [
     "SeriesError",
     "State",
     "from_bytes",
+    "from_tree",
     "to_bytes",
+    "to_tree",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from app.drift.sums import FrameSums
 from app.drift.window import Window
 from app.model import Timing
 from app.series.learning import BLOCK_STEPS
+from app.tree import Pieces, Tree, new_stamp
 
 HOUR: Final = 3600.0
 DAY: Final = 86400.0
@@ -34,6 +35,8 @@ class Continued:
     timing: Timing
     later: dict[str, list[Window]] = field(default_factory=dict)
     """By duration, oldest first."""
+    _stamps: dict[str, list[int]] = field(default_factory=dict)
+    """Of each of `later`."""
     _next: dict[str, float] = field(default_factory=dict)
     _relearned: float = 0.0
 
@@ -46,6 +49,7 @@ class Continued:
         self._next[name] = age + max(seconds, stride)
         if teaches(score, age):
             self.later.setdefault(name, []).append(_compact(window))
+            self._stamps.setdefault(name, []).append(new_stamp())
 
     def is_due(self, now: float) -> bool:
         """Whether limits should be learned anew; asked, it counts as done."""
@@ -60,6 +64,31 @@ class Continued:
     def after(self) -> Window | None:
         """The traffic that may correct the baseline's middle; None before the first hour."""
         return settled(self.later.get("1h", []), HOUR)
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "created": self.created,
+            "later": {
+                name: [
+                    pieces.piece(stamp, window.freeze)
+                    for stamp, window in zip(self._stamps[name], windows, strict=True)
+                ]
+                for name, windows in self.later.items()
+            },
+            "next": self._next.copy(),
+            "relearned": self._relearned,
+        }
+
+    @classmethod
+    def thaw(cls, tree: Tree, timing: Timing) -> Self:
+        """What was frozen; windows of it that are lost are left out."""
+        thawed = cls(tree["created"], timing, _next=tree["next"], _relearned=tree["relearned"])
+        for name, frozen in tree["later"].items():
+            kept = [(piece.stamp, Window.thaw(piece.tree)) for piece in frozen if piece.tree is not None]
+            thawed.later[name] = [window for _, window in kept]
+            thawed._stamps[name] = [stamp for stamp, _ in kept]
+        return thawed
 
     def age_seconds(self, now: float) -> float:
         """Since the baseline was frozen, as if time were not scaled."""

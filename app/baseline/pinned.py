@@ -15,6 +15,7 @@ from app.drift.calibration import Calibration
 from app.drift.window import Window
 from app.model import SeriesKey, Timing
 from app.series import Learned, Material, Series
+from app.tree import Pieces, Tree
 
 log = structlog.get_logger(__name__)
 
@@ -109,13 +110,15 @@ class Pinned:
         """
         if baseline.state != "final" or baseline.origin not in {"learned", "window"}:
             return
-        kept = self._continued.get(baseline.key)
-        if kept is None or kept[0] != baseline.id:
-            kept = self._continued[baseline.key] = (baseline.id, Continued(baseline.created, self._timing))
-        continued = kept[1]
-        for name, (window, score) in windows.items():
-            continued.observe(name, window, score, now)
-        if continued.is_due(now):
+        with self._lock:
+            kept = self._continued.get(baseline.key)
+            if kept is None or kept[0] != baseline.id:
+                kept = self._continued[baseline.key] = (baseline.id, Continued(baseline.created, self._timing))
+            continued = kept[1]
+            for name, (window, score) in windows.items():
+                continued.observe(name, window, score, now)
+            due = continued.is_due(now)
+        if due:
             self._calibrations[baseline.key] = (
                 baseline.id,
                 calibrate(baseline.content, self._timing, self._budget, continued),
@@ -125,9 +128,26 @@ class Pinned:
         """The limits against a baseline, for each window that has any; learned at the first call."""
         known = self._calibrations.get(baseline.key)
         if known is None or known[0] != baseline.id:
-            known = baseline.id, calibrate(baseline.content, self._timing, self._budget)
+            kept = self._continued.get(baseline.key)
+            continued = None if kept is None or kept[0] != baseline.id else kept[1]
+            known = baseline.id, calibrate(baseline.content, self._timing, self._budget, continued)
             self._calibrations[baseline.key] = known
         return known[1]
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What was learned since each baseline; the baselines themselves are kept apart, see `baseline.kept`."""
+        with self._lock:
+            return {
+                "continued": [[list(key), each.freeze(pieces)] for key, (_, each) in self._continued.items()],
+            }
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen, for the baselines that are there already."""
+        with self._lock:
+            for name, frozen in tree["continued"]:
+                baseline = self._baselines.get(SeriesKey(*name))
+                if baseline is not None and baseline.created == frozen["created"]:
+                    self._continued[baseline.key] = baseline.id, Continued.thaw(frozen, self._timing)
 
     def find(self, key: SeriesKey) -> PinnedBaseline | None:
         """The baseline at hand, without looking for more."""

@@ -60,7 +60,9 @@ class PinnedBaseline:
     @property
     def yardstick(self) -> Yardstick:
         """The part that events are measured with as they come."""
-        return Yardstick(self.id, self.content.frame, self.content.known)
+        frame = self.content.frame
+        # One that was kept without its vectors judges sums, and measures nothing.
+        return Yardstick(self.id, frame if frame is not None and len(frame.anchors) else None, self.content.known)
 
 
 def freeze(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.config.values import (
     Address,
     Choice,
+    Directory,
     ExistingFile,
     Listen,
     ListOf,
@@ -68,6 +69,7 @@ _SERVICE = "Service"
 _SERIES = "Series and memory"
 _BASELINE = "Baseline and scores"
 _LIFECYCLE = "Lifecycle"
+_STATE = "State on disk"
 _LIMITS = "Limits of a request"
 
 ALARM_STATISTICS = (
@@ -270,8 +272,8 @@ class Settings:
             OrNone(ExistingFile()),
             "FILE",
             "The secret, at least 16 bytes, that input hashes and names of probes are hashed with before they are "
-            "kept; white space around it does not count. None: a random one for each process. Replicas, and "
-            "restarts, that share a baseline file know its inputs only with the same secret.",
+            "kept; white space around it does not count. None: the one in state_dir, or a random one for each process. "
+            "Replicas, and restarts, that share a baseline file know its inputs only with the same secret.",
         ),
     )
     baseline_duration_seconds: float = field(
@@ -348,6 +350,29 @@ class Settings:
             OrNone(_COUNT),
             "N",
             "The dimension that every vector must have. None: for each series the majority of its first 100 vectors.",
+        ),
+    )
+
+    state_dir: Path | None = field(
+        default=None,
+        metadata=_about(
+            _STATE,
+            OrNone(Directory()),
+            "DIRECTORY",
+            "Where to keep baselines, windows and all else over restarts (docs/reliability.md); of one process alone. "
+            "Saved every 15 seconds, which is what a crash may lose, and a baseline as soon as it is there. None: in "
+            "memory only, and a restart learns anew.",
+        ),
+    )
+    persist_vectors: str = field(
+        default="full",
+        metadata=_about(
+            _STATE,
+            Choice(("full", "none")),
+            "VECTORS",
+            "Which vectors the state directory may hold: full, those of baselines and of the samples of windows; none, "
+            "none, and then what needs the baseline's own vectors is not judged after a restart until a new baseline "
+            "is learned (docs/reliability.md).",
         ),
     )
 

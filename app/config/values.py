@@ -225,6 +225,24 @@ class ExistingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Directory:
+    """The path of a directory, or of one that is to be made."""
+
+    expected: str = "a directory, made if it is not there (relative paths start in the working directory)"
+
+    def __call__(self, text: str) -> Path:
+        """The path."""
+        path = Path(text)
+        try:
+            taken = not text or (path.exists() and not path.is_dir())
+        except (OSError, ValueError):
+            taken = True
+        if taken:
+            raise refused(text, self)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
 class OrNone:
     """A value or none."""
 

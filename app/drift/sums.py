@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model import Floats
+from app.tree import Tree
 
 Sums = NDArray[np.float64] | NDArray[np.float32]
 """Exact, or in the half of the memory where there are many of them."""
@@ -52,6 +53,15 @@ class VectorSums:
     def none(cls, dimension: int = 0) -> Self:
         """No vectors yet."""
         return cls(0, np.zeros(dimension), 0.0)
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"n": self.n, "total": self.total.copy(), "squares": self.squares}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The sums that were frozen."""
+        return cls(tree["n"], tree["total"], tree["squares"])
 
     @property
     def dimension(self) -> int:
@@ -134,6 +144,32 @@ class FrameSums:
             np.stack([part.features for part in each]).sum(axis=0, dtype=np.float64)
             if all(part.features.size for part in each)
             else np.zeros(0),
+        )
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        scalars = (self.depth, self.depth_squares, self.distance, self.distance_squares)
+        return {
+            "n": self.n,
+            "scalars": list(scalars),
+            "below": self.below.copy(),
+            "novel": self.novel.copy(),
+            "features": self.features.copy(),
+        }
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The sums that were frozen."""
+        depth, depth_squares, distance, distance_squares = tree["scalars"]
+        return cls(
+            tree["n"],
+            depth,
+            depth_squares,
+            distance,
+            distance_squares,
+            tree["below"],
+            tree["novel"],
+            tree["features"],
         )
 
     def compact(self) -> FrameSums:

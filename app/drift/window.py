@@ -12,6 +12,7 @@ from app.distribution import Distribution
 from app.drift.repeats import NO_REPEATS, Repeats
 from app.drift.same_input import SameInput
 from app.drift.sums import FrameSums, VectorSums
+from app.tree import Tree
 
 STEPS = 400
 """Steps that a merged distribution keeps: 1/800 of rank error."""
@@ -56,6 +57,27 @@ class Window:
             sum(part.invalid for part in parts),
             _joined(part.norms for part in parts),
             _joined(part.top1 for part in parts),
+        )
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes; without `same_input` and `repeats`, which are of a moment."""
+        return {
+            "vectors": self.vectors.freeze(),
+            "frame": self.frame.freeze(),
+            "invalid": self.invalid,
+            "norms": None if self.norms is None else self.norms.freeze(),
+            "top1": None if self.top1 is None else self.top1.freeze(),
+        }
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The window that was frozen."""
+        return cls(
+            VectorSums.thaw(tree["vectors"]),
+            FrameSums.thaw(tree["frame"]),
+            tree["invalid"],
+            None if tree["norms"] is None else Distribution.thaw(tree["norms"]),
+            None if tree["top1"] is None else Distribution.thaw(tree["top1"]),
         )
 
 

@@ -58,6 +58,9 @@ def row_diagnostics(
         return scores, None
     current = frame.components(sample.directions.astype(np.float32) * sample.norms[:, None])
     before = _evenly(content.components, BASELINE_ROWS)
+    if len(before) < MINIMUM_ROWS:
+        # Kept without its vectors.
+        return scores, None
     scores.append(_score(baseline, "energy_distance", energy_rows(current, before)))
     scores.append(_score(baseline, "sliced_wasserstein", sliced_wasserstein(current, before)))
     return scores, Picture(DIAGNOSED_WINDOW, current[:, :2], before[:, :2])

@@ -29,11 +29,12 @@ class Look:
     now: float
 
     def is_full(self, window: str) -> bool:
-        """Whether the series is as old as the window is long: limits of a day say nothing of its first hour.
+        """Whether the series is as old as the window is long, and the exporter was there to see it.
 
-        Those of a baseline without time hold for any window.
+        Limits of a day say nothing of its first hour, nor of the first one after a day without an exporter. Those of a
+        baseline without time hold for any window.
         """
-        return self._timeless or self.now - self.series.first_seen >= self.windows[window].seconds
+        return self._timeless or self.series.is_full(self.windows[window].seconds, self.now)
 
     def is_measured(self, window: str) -> bool:
         """Whether all of the window came since its vectors are measured in the frame."""

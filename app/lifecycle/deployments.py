@@ -18,6 +18,7 @@ from app.lifecycle.events import Deployment, DeploymentStatus
 from app.lifecycle.runs import Runs
 from app.lifecycle.spans import Spans
 from app.model import OTHER, SeriesKey
+from app.tree import Tree
 
 RESULTS: Final = tuple(status for status in get_args(DeploymentStatus) if status != "started")
 MAX_VERSIONS: Final = 4096
@@ -72,6 +73,26 @@ class Deployments:
         if place not in self.latest or at >= self.latest[place].at:
             self.latest[place] = Deployed(at, event.model_version, event.tokenizer_version)
         return True
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "runs": self._runs.freeze(list),
+            "announced": [list(version) for version in self._announced],
+            "counts": [[*place, counts.copy()] for place, counts in self.counts.items()],
+            "latest": [[*place, *last] for place, last in self.latest.items()],
+        }
+
+    def thaw(self, tree: Tree, *, counters: bool) -> None:
+        """Go on from what was frozen; without `counters` every count begins at 0."""
+        self._runs.thaw(tree["runs"], tuple, counters=counters)
+        self._announced = OrderedDict.fromkeys(
+            (model, version, tokenizer) for model, version, tokenizer in tree["announced"]
+        )
+        for model, track, counts in tree["counts"]:
+            self.counts[model, track] = counts if counters else dict.fromkeys(counts, 0)
+        for model, track, status, *last in tree["latest"]:
+            self.latest[model, track, status] = Deployed(*last)
 
     def announced(self, key: SeriesKey) -> bool:
         """Whether any deployment told of these versions; the kind does not matter."""

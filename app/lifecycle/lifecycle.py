@@ -20,6 +20,7 @@ from app.lifecycle.reindexes import Reindexes, ReindexView
 from app.lifecycle.spans import Late, Spans
 from app.lifecycle.withdrawn import Withdrawn
 from app.model import OTHER, EventBatch, EventError, Reason, Receipt, SeriesKey
+from app.tree import Piece, Pieces, Tree, new_stamp
 
 
 class LeftOut(StrEnum):
@@ -53,8 +54,7 @@ class LifecycleView:
 class Lifecycle:
     """What was told of deployments, reindexes, documents and maintenance. Safe from any thread; bounded.
 
-    `input_key` is the secret that ids of documents are hashed with, at most 64 bytes. All of it is in memory: what was
-    told before a restart is forgotten.
+    `input_key` is the secret that ids of documents are hashed with, at most 64 bytes.
 
     >>> lifecycle = Lifecycle(b"secret", freshness_limit_seconds=900)
     >>> ingested = Documents("ingested", model="e5", ids=["a", "b"])
@@ -78,6 +78,9 @@ class Lifecycle:
         self._withdrawn = Withdrawn()
         self._duplicates = 0
         self._late = 0
+        self._stamp = new_stamp()
+        self.position = 0
+        """Of the last record of a journal that was applied to it; see `app.state`."""
 
     def apply(self, events: Sequence[LifecycleEvent], now: float, index: Sequence[int] | None = None) -> Receipt:
         """Take events in their order, each wholly or not at all; `index` holds their positions in the request.
@@ -96,6 +99,7 @@ class Lifecycle:
                 receipt.accepted += news
                 receipt.duplicates += not news
         with self._lock:
+            self._stamp = new_stamp()
             self._duplicates += receipt.duplicates
             self._late += receipt.late
         return receipt
@@ -119,6 +123,40 @@ class Lifecycle:
                     LeftOut.DROPPED_RUN: self._deployments.dropped + self._reindexes.dropped,
                 },
             )
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes. Holds the lock for some 100 us, and 15 ms where 100,000 documents wait."""
+        with self._lock:
+            return {"lifecycle": pieces.piece(self._stamp, self._freeze)}
+
+    def _freeze(self) -> Tree:
+        return {
+            "position": self.position,
+            "places": self._places.freeze(),
+            "deployments": self._deployments.freeze(),
+            "reindexes": self._reindexes.freeze(),
+            "freshness": self._freshness.freeze(),
+            "maintenance": self._maintenance.freeze(),
+            "withdrawn": self._withdrawn.freeze(),
+            "left_out": [self._duplicates, self._late],
+        }
+
+    def thaw(self, tree: Tree, *, counters: bool) -> None:
+        """Go on, as one just made, from what was frozen; without `counters` every count begins at 0."""
+        piece: Piece = tree["lifecycle"]
+        if piece.tree is None:
+            return
+        with self._lock:
+            self._stamp, tree = piece.stamp, piece.tree
+            self.position = tree["position"]
+            self._places.thaw(tree["places"])
+            self._deployments.thaw(tree["deployments"], counters=counters)
+            self._reindexes.thaw(tree["reindexes"], counters=counters)
+            self._freshness.thaw(tree["freshness"], counters=counters)
+            self._maintenance.thaw(tree["maintenance"])
+            self._withdrawn.thaw(tree["withdrawn"], counters=counters)
+            if counters:
+                self._duplicates, self._late = tree["left_out"]
 
     def announced(self, key: SeriesKey) -> bool:
         """Whether a deployment of the series' versions was told of, however it went."""

@@ -8,6 +8,7 @@ from typing import Final
 from app.lifecycle.events import Maintenance, Refused
 from app.lifecycle.spans import DAY, Spans, seconds
 from app.model import Reason
+from app.tree import Tree
 
 EVERY: Final = ""
 """In place of a model's name: all of them."""
@@ -32,6 +33,14 @@ class MaintenancePeriods:
             return known
         self._until[model] = self._end(event, at)
         return True
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"until": self._until.copy()}
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self._until = tree["until"]
 
     def _end(self, event: Maintenance, at: float) -> float:
         if event.until is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from app.model import OTHER
+from app.tree import Tree
 
 MAX_MODELS: Final = 64
 MAX_INDEXES: Final = 64
@@ -28,6 +29,15 @@ class Places:
     def __init__(self) -> None:
         self._models: set[str] = set()
         self._indexes: set[IndexLabels] = set()
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"models": list(self._models), "indexes": [list(labels) for labels in self._indexes]}
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self._models = set(tree["models"])
+        self._indexes = {(model, index) for model, index in tree["indexes"]}
 
     def model(self, name: str) -> str:
         """The value of the label `model`."""

@@ -18,6 +18,7 @@ from app.lifecycle.places import IndexLabels
 from app.lifecycle.runs import Run, Runs
 from app.lifecycle.spans import Spans
 from app.model import OTHER
+from app.tree import Tree
 
 RESULTS: Final = ("finished", "failed")
 
@@ -74,6 +75,21 @@ class Reindexes:
             seconds = run.seconds() if event.duration_seconds is None else event.duration_seconds
             self._finished[labels] = at, seconds
         return True
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "runs": self._runs.freeze(lambda key: [*key[0], *key[1:]]),
+            "counts": [[*labels, counts.copy()] for labels, counts in self._counts.items()],
+            "finished": [[*labels, *last] for labels, last in self._finished.items()],
+        }
+
+    def thaw(self, tree: Tree, *, counters: bool) -> None:
+        """Go on from what was frozen; without `counters` every count begins at 0."""
+        self._runs.thaw(tree["runs"], lambda name: ((name[0], name[1]), *name[2:]), counters=counters)
+        for model, index, counts in tree["counts"]:
+            self._counts[model, index] = counts if counters else dict.fromkeys(counts, 0)
+        self._finished = {(model, index): (at, seconds) for model, index, at, seconds in tree["finished"]}
 
     def views(self, now: float) -> dict[IndexLabels, ReindexView]:
         """Every index that was heard of."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from app.lifecycle.spans import Spans
+from app.tree import Tree
 
 MAX_RUNS: Final = 4096
 
@@ -88,6 +89,22 @@ class Runs(Generic[Key]):
         for key, run in self._runs.items():
             if run.ended is None and now - run.heard < self._spans.stalled_seconds:
                 yield key, run
+
+    def freeze(self, name: Callable[[Key], list[object]]) -> Tree:
+        """What `thaw` takes; `name` is a key as plain values."""
+        return {
+            "runs": [
+                [name(key), run.heard, run.started, run.ended, run.results.copy(), run.progress, run.progress_at]
+                for key, run in self._runs.items()
+            ],
+            "dropped": self.dropped,
+        }
+
+    def thaw(self, tree: Tree, key: Callable[[list[Any]], Key], *, counters: bool) -> None:
+        """Go on from what was frozen; `key` is what `name` was asked of. Without `counters` counts begin at 0."""
+        for name, *run in tree["runs"]:
+            self._runs[key(name)] = Run(*run)
+        self.dropped = tree["dropped"] if counters else 0
 
     def _known(self, key: Key, now: float, *, named: bool) -> Run | None:
         run = self._runs.get(key)

@@ -8,6 +8,10 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Final
 
+import numpy as np
+
+from app.tree import Tree
+
 MAX_WITHDRAWN: Final = 100_000
 
 
@@ -46,6 +50,15 @@ class Withdrawn:
             del self._kept[each]
         self.dropped += len(excess)
         return news
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"kept": np.fromiter(self._kept, np.uint64, len(self._kept)), "dropped": self.dropped}
+
+    def thaw(self, tree: Tree, *, counters: bool) -> None:
+        """Go on from what was frozen; without `counters` every count begins at 0."""
+        self._kept = dict.fromkeys(tree["kept"].tolist())
+        self.dropped = tree["dropped"] if counters else 0
 
     def restore(self, model: str, keys: Iterable[int]) -> int:
         """Forget that documents were withdrawn; how many were. Linear."""

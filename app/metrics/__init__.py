@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from app.metrics.own import OwnMetrics
 from app.metrics.runtime import register_runtime
 from app.model import Clock
 from app.outcomes import OutcomeMemory
+from app.state import StateFacts
 from app.store import SeriesStore
 
 
@@ -32,6 +34,7 @@ def build(
     min_window_events: int,
     *,
     outcomes: OutcomeMemory,
+    state: Callable[[], StateFacts] = StateFacts,
 ) -> Metrics:
     """Metrics of a store, its evaluator, the lifecycle and outcomes as they were told, on a registry of their own."""
     own = OwnMetrics()
@@ -46,6 +49,7 @@ def build(
             own=own,
             clock=clock,
             min_window_events=min_window_events,
+            state=state,
         )
     )
     register_runtime(registry)

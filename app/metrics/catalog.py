@@ -16,6 +16,7 @@ from app.metrics.results import RESULTS
 from app.metrics.runtime import PROCESS
 from app.metrics.slices import SLICES
 from app.metrics.sources import SOURCES
+from app.metrics.state import STATE
 from app.metrics.traffic import COUNTERS, FACTS, HISTOGRAMS
 from app.metrics.windows import WINDOWS
 
@@ -30,7 +31,7 @@ GROUPS: Final[dict[str, tuple[Family, ...]]] = {
     "Models": (*families(FACTS), *families(ANNOUNCED), *families(SOURCES), *families(CANARY)),
     "Slices": families(SLICES),
     "Lifecycle": families(LIFECYCLE),
-    "The exporter": families(EXPORTER),
+    "The exporter": families((*EXPORTER, *STATE)),
     "Process and interpreter": PROCESS,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Final, Protocol
 
@@ -25,17 +25,19 @@ from app.metrics.own import OwnMetrics
 from app.metrics.results import RESULTS
 from app.metrics.slices import SLICES, Sliced
 from app.metrics.sources import SOURCES
+from app.metrics.state import STATE
 from app.metrics.traffic import TRAFFIC
 from app.metrics.windows import WINDOWS
 from app.model import FOLDED, Clock, SeriesKey
 from app.outcomes import OutcomeCounts, OutcomeMemory, OutcomeTotals
 from app.relevance import RelevanceSums
 from app.series import Totals
+from app.state import StateFacts
 from app.store import SeriesStore
 
 SCORES: Final = (*WINDOWS, *RESULTS, *DRIFT, *EFFECTS, *BASELINES)
 VERSIONS: Final = (*SOURCES, *CANARY)
-OWN: Final = (*INTAKE, *EXPORTER)
+OWN: Final = (*INTAKE, *EXPORTER, *STATE)
 
 
 class Evaluations(Protocol):
@@ -64,6 +66,7 @@ class ExporterCollector(Collector):
         own: OwnMetrics,
         clock: Clock,
         min_window_events: int,
+        state: Callable[[], StateFacts] = StateFacts,
     ) -> None:
         self._store = store
         self._evaluations = evaluations
@@ -72,6 +75,7 @@ class ExporterCollector(Collector):
         self._own = own
         self._clock = clock
         self._min_window_events = min_window_events
+        self._state = state
         self._lock = Lock()
         self._shown: Evaluation | None = None
         self._views: Mapping[SeriesKey, Evaluated] = {}
@@ -125,7 +129,9 @@ class ExporterCollector(Collector):
         yield from self._versions.families({(): evaluation})
         yield from self._slices.families({(): self._store.slices(now)})
         yield from self._told.families({(): self._lifecycle.view(now, {key.model for key in live})})
-        yield from self._vitals.families({(): Vitals(self._own.totals(), self._store.counts(), evaluation)})
+        yield from self._vitals.families(
+            {(): Vitals(self._own.totals(), self._store.counts(), evaluation, self._state())}
+        )
 
     def _evaluated(self, evaluation: Evaluation) -> Mapping[SeriesKey, Evaluated]:
         """The series of an evaluation; the same objects as before while there is no new one."""

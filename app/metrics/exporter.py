@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from app import __version__
@@ -11,6 +11,7 @@ from app.evaluate import Evaluation
 from app.metrics.family import Family, Source, single
 from app.metrics.own import OwnTotals
 from app.series.measuring import ROWS_PER_SECOND
+from app.state import StateFacts
 from app.store import StoreCounts
 
 
@@ -21,6 +22,7 @@ class Vitals:
     own: OwnTotals
     store: StoreCounts
     evaluation: Evaluation
+    state: StateFacts = field(default_factory=StateFacts)
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -197,7 +197,7 @@ ANNOUNCED: Final[tuple[Source[bool], ...]] = (
             "version_announced",
             "gauge",
             "1 if POST /v1/lifecycle told of a deployment of these versions, however it went, else 0. Announcements "
-            "are forgotten at a restart.",
+            "are forgotten at a restart without state_dir.",
             *SERIES_LABELS,
         ),
         single(int),

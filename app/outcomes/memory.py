@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model import Outcome, SeriesKey
+from app.tree import Piece, Pieces, Tree, new_stamp
 
 MAX_IDS: Final = 100_000
 MEMORY_SECONDS: Final = 3600.0
@@ -119,6 +120,9 @@ class OutcomeMemory:
         self._counts: dict[SeriesKey, Counter[OutcomeValue]] = {}
         self._unmatched = 0
         self._duplicates = 0
+        self._stamp = new_stamp()
+        self.position = 0
+        """Of the last record of a journal that was applied to it; see `app.state`."""
 
     def __len__(self) -> int:
         with self._lock:
@@ -129,6 +133,7 @@ class OutcomeMemory:
         """Keep queries of one series, shapes (n,): their `query_keys`, 0 where they have none, and their band."""
         with self._lock:
             self._catch_up()
+            self._stamp = new_stamp()
             self._remember(ids, key, poor, now)
 
     def stage(self, queries: StagedQueries) -> None:
@@ -146,12 +151,14 @@ class OutcomeMemory:
         """Count outcomes by the `query_keys` of their queries, and say what became of each."""
         with self._lock:
             self._catch_up()
+            self._stamp = new_stamp()
             self._forget(now)
             return [self._join(identifier, outcome) for identifier, outcome in zip(ids, outcomes, strict=True)]
 
     def count(self, key: SeriesKey, outcomes: Iterable[Outcome], poor: Iterable[bool]) -> None:
         """Count outcomes that came with their queries, where those have no id to tell duplicates by."""
         with self._lock:
+            self._stamp = new_stamp()
             for outcome, is_poor in zip(outcomes, poor, strict=True):
                 for name, value in zip(_NAMES, outcome, strict=True):
                     if value is not None:
@@ -165,6 +172,7 @@ class OutcomeMemory:
         with self._lock:
             self._catch_up()
             for key in [key for key in self._numbers.keys() | self._counts.keys() if not is_live(key)]:
+                self._stamp = new_stamp()
                 self._counts.pop(key, None)
                 number = self._numbers.pop(key, None)
                 if number is not None:
@@ -176,7 +184,53 @@ class OutcomeMemory:
             series = {key: _complete(counts) for key, counts in self._counts.items()}
             return OutcomeTotals(series, self._unmatched, self._duplicates)
 
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes. Holds the memory for 3 ms where it is full, and has changed."""
+        with self._lock:
+            self._catch_up()
+            if pieces.is_written(self._stamp):
+                return {"memory": Piece(self._stamp, None)}
+            stamp, states, order = self._stamp, self._states.copy(), self._order.copy()
+            tree: Tree = {
+                "position": self.position,
+                "spans": [list(span) for span in self._spans],
+                "series": [[number, list(key)] for number, key in self._series.items()],
+                "next_number": self._next_number,
+                "counts": [
+                    [list(key), [[*value, count] for value, count in counts.items()]]
+                    for key, counts in self._counts.items()
+                ],
+                "totals": [self._unmatched, self._duplicates],
+            }
+        tree["keys"] = np.fromiter(order, np.uint64, len(order))
+        tree["states"] = np.fromiter((states[key] for key in order), np.int64, len(order))
+        return {"memory": Piece(stamp, tree)}
+
+    def thaw(self, tree: Tree, *, counters: bool) -> None:
+        """Go on, as a memory just made, from what was frozen; without `counters` every count begins at 0."""
+        piece: Piece = tree["memory"]
+        if piece.tree is None:
+            return
+        with self._lock:
+            self._stamp, tree = piece.stamp, piece.tree
+            self.position = tree["position"]
+            keys = tree["keys"].tolist()
+            self._order.extend(keys)
+            self._states.update(zip(keys, tree["states"].tolist(), strict=True))
+            self._spans.extend((begun, count) for begun, count in tree["spans"])
+            self._series = {number: SeriesKey(*key) for number, key in tree["series"]}
+            self._numbers = {key: number for number, key in self._series.items()}
+            self._next_number = tree["next_number"]
+            for key, counts in tree["counts"]:
+                self._counts[SeriesKey(*key)] = Counter(
+                    {OutcomeValue(*value): count if counters else 0 for *value, count in counts}
+                )
+            if counters:
+                self._unmatched, self._duplicates = tree["totals"]
+
     def _catch_up(self) -> None:
+        if self._staged:
+            self._stamp = new_stamp()
         staged, self._staged, self._staged_queries = self._staged, [], 0
         for (key, secret), group in groupby(staged, key=lambda each: (each.key, each.secret)):
             parts = list(group)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.model import VECTOR_FAULTS, EventBatch, VectorFault
 from app.series.rows import Vectors
+from app.tree import Tree
 
 VOTES: Final = 100
 """The dimension is that of most of the first hundred vectors."""
@@ -53,6 +54,19 @@ class Dimension:
             kept = kept.take(rows)
         matrix = np.asarray(kept.values, np.float32).reshape(len(rows), self.numbers)
         return batch, Vectors(matrix, rows, None if batch.inputs is None else batch.inputs[rows])
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"numbers": self.numbers, "votes": None if self._votes is None else list(self._votes.items())}
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen; where another dimension is given now, what was kept of vectors goes."""
+        if self._votes is None:
+            if tree["numbers"] not in {None, self.numbers}:
+                self._on_change()
+            return
+        self.numbers = tree["numbers"]
+        self._votes = None if tree["votes"] is None else Counter(dict(tree["votes"]))
 
     def _vote(self, lengths: NDArray[np.intp]) -> None:
         """Count the first vectors' lengths; what was kept of the vectors goes if the majority turns."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from app.model import Floats, Timing
 from app.series.pane import Pane
+from app.tree import Pieces, Tree
 
 
 class Ladder:
@@ -73,6 +75,31 @@ class Ladder:
                         above[place].merge(pane)
                     else:
                         above[place] = pane
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes; panes that have not changed are not copied."""
+        return {
+            "rungs": [
+                [
+                    [position, pieces.piece(pane.stamp, partial(pane.freeze, vectors=pieces.vectors))]
+                    for position, pane in panes.items()
+                ]
+                for panes in self._panes
+            ]
+        }
+
+    def thaw(self, tree: Tree) -> int:
+        """Go on from what was frozen with the same durations; how many panes of it are lost."""
+        lost = 0
+        for panes, frozen in zip(self._panes, tree["rungs"], strict=True):
+            for position, piece in frozen:
+                pane = Pane.thaw(piece)
+                if pane is None:
+                    lost += 1
+                else:
+                    panes[position] = pane
+        self.changed()
+        return lost
 
     def windows(self, count: int) -> Iterator[Pane]:
         """Yield the windows of the first rungs, from the shortest on; each is the caller's own."""

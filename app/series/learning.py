@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from app.model import Floats, Timing
 from app.series.pane import LASTING_SIGNALS, Pane
 from app.series.retrieval import ResultKeys
 from app.sketch import DistinctKeys, FrequentInputs, Reservoir, VectorSample
+from app.tree import Piece, Pieces, Tree, new_stamp
 
 SAMPLE_ROWS: Final = 2048
 """Vectors kept of a baseline while it is learned: its frame is fitted from them."""
@@ -54,6 +55,8 @@ class Block:
     """How many events had each signal, in the order of `quantiles`."""
     quantiles: NDArray[np.float32]
     """For each signal, mid-rank quantiles of equal shares: one an event up to `BLOCK_STEPS`, so exact until then."""
+    stamp: int = field(init=False, default_factory=new_stamp)
+    """Of this block and no other."""
 
     @classmethod
     def of(cls, start: float, pane: Pane) -> Self:
@@ -113,6 +116,28 @@ class Block:
                 return self.quantiles[before : before + _steps(n)]
             before += _steps(n)
         return self.quantiles[:0]
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "start": self.start,
+            "events": self.events,
+            "invalid": self.invalid,
+            "vectors": self.vectors.freeze(),
+            "signals": [list(each) for each in self.signals],
+            "quantiles": self.quantiles,
+        }
+
+    @classmethod
+    def thaw(cls, piece: Piece) -> Self | None:
+        """The block that was frozen; None where it is lost."""
+        tree = piece.tree
+        if tree is None:
+            return None
+        vectors, signals = VectorSums.thaw(tree["vectors"]), tuple((name, n) for name, n in tree["signals"])
+        thawed = cls(tree["start"], tree["events"], tree["invalid"], vectors, signals, tree["quantiles"])
+        object.__setattr__(thawed, "stamp", piece.stamp)
+        return thawed
 
     @property
     def nbytes(self) -> int:
@@ -178,6 +203,8 @@ class Learning:
 
     def __init__(self, timing: Timing, started: float, rng: np.random.Generator) -> None:
         self.started = started
+        self.paused_seconds = 0.0
+        """Since then, without an exporter: no part of the time that a baseline takes."""
         self.whole = Pane()
         self.sample: Reservoir | None = None
         self.inputs: FrequentInputs | None = None
@@ -232,8 +259,48 @@ class Learning:
         self.sample = None
         self.inputs = None
         for pane in [self.whole] if self._open is None else [self.whole, self._open.pane]:
-            pane.vectors = None
+            pane.forget_vectors()
         self.blocks = [replace(block, vectors=VectorSums.none()) for block in self.blocks]
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes."""
+        opened = self._open
+        return {
+            "started": self.started,
+            "paused_seconds": self.paused_seconds,
+            "whole": pieces.piece(self.whole.stamp, self.whole.freeze),
+            "sample": None if self.sample is None else self.sample.freeze(pieces),
+            "inputs": None if self.inputs is None else self.inputs.freeze(pieces),
+            "results": None if self.results is None else self.results.freeze(),
+            "panes_per_block": self._panes_per_block,
+            "blocks": [
+                [number, pieces.piece(block.stamp, block.freeze)]
+                for number, block in zip(self._numbers, self.blocks, strict=True)
+            ],
+            "open": None if opened is None else opened.number,
+            "open_pane": None if opened is None else pieces.piece(opened.pane.stamp, opened.pane.freeze),
+        }
+
+    @classmethod
+    def thawed(cls, tree: Tree, timing: Timing, rng: np.random.Generator, paused_seconds: float) -> Self:
+        """What was frozen so long ago. Raises ValueError where too much of it is lost to go on."""
+        whole = Pane.thaw(tree["whole"])
+        if whole is None:
+            raise ValueError("what was learned is lost")
+        thawed = cls(timing, tree["started"], rng)
+        thawed.whole = whole
+        thawed.paused_seconds = tree["paused_seconds"] + paused_seconds
+        thawed.sample = None if tree["sample"] is None else Reservoir.thaw(tree["sample"], rng)
+        thawed.inputs = None if tree["inputs"] is None else FrequentInputs.thaw(tree["inputs"])
+        thawed.results = None if tree["results"] is None else ResultKeys.thaw(tree["results"])
+        thawed._panes_per_block = tree["panes_per_block"]
+        for number, piece in tree["blocks"]:
+            if (block := Block.thaw(piece)) is not None:
+                thawed.blocks.append(block)
+                thawed._numbers.append(number)
+        if tree["open"] is not None and (pane := Pane.thaw(tree["open_pane"])) is not None:
+            thawed._open = _OpenBlock(tree["open"], pane)
+        return thawed
 
     def material(self, *, with_sample: bool = True) -> Material:
         """What was collected so far, as the caller's own copy."""

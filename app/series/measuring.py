@@ -44,6 +44,16 @@ class MeasuredRows(NamedTuple):
     """The slice labels of each; None where none has any."""
 
 
+class MeasuredBefore(NamedTuple):
+    """What was measured before a restart."""
+
+    yardstick: str
+    """The id of the baseline."""
+    began: float
+    measured: int
+    offered: int
+
+
 class Measuring:
     """Picks vectors to measure, at most `ROWS_PER_SECOND`, and measures them many at a time."""
 
@@ -58,6 +68,10 @@ class Measuring:
         self._positions: list[Floats] = []
         self._labels: list[Labels | None] = []
         self._rows = 0
+
+    def resume(self, began: float, measured: int, offered: int) -> None:
+        """Go on with what was counted in the same frame before a restart."""
+        self.began, self.measured, self.offered = began, measured, offered
 
     def offer(self, vectors: NDArray[np.float32], positions: Floats, now: float, labels: Labels | None = None) -> bool:
         """Stage some of the vectors, shape (n, d), with the pane of each; say whether there are enough to measure.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.model import METRICS, EventBatch, EventError, Reason, SimilarityMetric
+from app.tree import Tree
 
 
 class Metric:
@@ -17,6 +18,14 @@ class Metric:
     def name(self) -> SimilarityMetric | None:
         """None before the first scores."""
         return None if self._code < 0 else METRICS[self._code]
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"name": None if self.name is None else self.name.value}
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self._code = -1 if tree["name"] is None else METRICS.index(SimilarityMetric(tree["name"]))
 
     def refuse_others(self, batch: EventBatch) -> tuple[EventBatch, list[EventError]]:
         """The batch without the events that measure otherwise, and what is told of those."""

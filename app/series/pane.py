@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from app.drift.sums import FrameSums, VectorSums
 from app.frame import Frame, Measured
 from app.model import Floats
 from app.sketch import LabelCounts, QuantileSketch, TopInputs
+from app.tree import Piece, Tree, new_stamp
 
 SAME_INPUT_COSINE: Final = "same_input_cosine"
 """The sketch of the cosines between a known input's vector and the one it had in the baseline."""
@@ -22,6 +23,9 @@ FRAME_SIGNALS: Final = ("novelty", "pc1")
 
 LASTING_SIGNALS: Final = frozenset({"norm", "top1_similarity"})
 """What months of panes keep sketches of: trailing baselines have limits for these alone."""
+
+LEAST_SUMMED: Final = 16
+"""Vectors of which a sum tells little of any one."""
 
 
 class QueryCounts(NamedTuple):
@@ -73,7 +77,18 @@ class Pane:
     A part stands only where something was seen: a series without scores pays for no sketch of them.
     """
 
-    __slots__ = ("events", "frame", "inputs", "invalid", "labels", "quantiles", "queries", "same_input", "vectors")
+    __slots__ = (
+        "events",
+        "frame",
+        "inputs",
+        "invalid",
+        "labels",
+        "quantiles",
+        "queries",
+        "same_input",
+        "stamp",
+        "vectors",
+    )
 
     def __init__(self) -> None:
         self.events = 0
@@ -85,9 +100,12 @@ class Pane:
         self.same_input = SameInputCounts()
         self.inputs: TopInputs | None = None
         self.labels: LabelCounts | None = None
+        self.stamp = new_stamp()
+        """Another with each change: what has the same is written already."""
 
     def update(self, rows: Rows) -> None:
         """Add events."""
+        self.stamp = new_stamp()
         self.events += rows.events
         self.invalid += rows.invalid
         self.queries = self.queries.plus(rows.queries)
@@ -105,6 +123,7 @@ class Pane:
 
     def add_measured(self, frame: Frame, vectors: NDArray[np.float32], measured: Measured) -> None:
         """Add what vectors of this pane measure in the frame; they are counted already."""
+        self.stamp = new_stamp()
         sums = frame.sums(vectors, measured)
         if self.frame is None:
             self.frame = sums.compact()
@@ -115,6 +134,7 @@ class Pane:
 
     def merge(self, other: Pane) -> None:
         """Add all that `other` holds; `other` is left as it is."""
+        self.stamp = new_stamp()
         self.events += other.events
         self.invalid += other.invalid
         self.queries = self.queries.plus(other.queries)
@@ -135,6 +155,7 @@ class Pane:
 
     def shed(self, rung: int) -> None:
         """Let go of what no window as long as this rung of the ladder is asked for."""
+        self.stamp = new_stamp()
         if rung >= 2:
             self.forget_sketches(FRAME_SIGNALS)
             if self.frame is not None:
@@ -149,12 +170,19 @@ class Pane:
 
     def forget_frame(self) -> None:
         """Let go of what was measured in a frame: another one takes its place."""
+        self.stamp = new_stamp()
         self.frame = None
         self.forget_sketches((*FRAME_SIGNALS, SAME_INPUT_COSINE))
         self.same_input = SameInputCounts(0, 0, self.same_input.repeats, self.same_input.inconsistent)
 
+    def forget_vectors(self) -> None:
+        """Let go of the sums over vectors: most turned out to be of another length."""
+        self.stamp = new_stamp()
+        self.vectors = None
+
     def forget_sketches(self, signals: Iterable[str]) -> None:
         """Let go of the sketches of these signals."""
+        self.stamp = new_stamp()
         for name in list(signals):
             self.quantiles.pop(name, None)
 
@@ -163,6 +191,44 @@ class Pane:
         if self.vectors is None or self.vectors.dimension != dimension:
             self.vectors = VectorSums.none(dimension)
         return self.vectors
+
+    def freeze(self, *, vectors: bool = True) -> Tree:
+        """What `thaw` takes. Some 20 us, most of it the sketches.
+
+        Without `vectors`, sums of fewer than `LEAST_SUMMED` are left out: the sum of one vector is that vector.
+        """
+        summed = self.vectors if vectors or (self.vectors and self.vectors.n >= LEAST_SUMMED) else None
+        measured = self.frame if vectors or (self.frame and self.frame.n >= LEAST_SUMMED) else None
+        same = self.same_input
+        return {
+            "events": self.events,
+            "invalid": self.invalid,
+            "queries": list(self.queries),
+            "quantiles": {name: sketch.freeze() for name, sketch in self.quantiles.items()},
+            "vectors": None if summed is None else summed.freeze(),
+            "frame": None if measured is None else measured.freeze(),
+            "same_input": [same.matches, same.changed, same.repeats, same.inconsistent],
+            "inputs": None if self.inputs is None else self.inputs.freeze(),
+            "labels": None if self.labels is None else self.labels.freeze(),
+        }
+
+    @classmethod
+    def thaw(cls, piece: Piece) -> Self | None:
+        """The pane that was frozen; None where it is lost."""
+        tree = piece.tree
+        if tree is None:
+            return None
+        thawed = cls()
+        thawed.stamp = piece.stamp
+        thawed.events, thawed.invalid = tree["events"], tree["invalid"]
+        thawed.queries = QueryCounts(*tree["queries"])
+        thawed.quantiles = {name: QuantileSketch.thaw(frozen) for name, frozen in tree["quantiles"].items()}
+        thawed.vectors = None if tree["vectors"] is None else VectorSums.thaw(tree["vectors"])
+        thawed.frame = None if tree["frame"] is None else FrameSums.thaw(tree["frame"])
+        thawed.same_input = SameInputCounts(*tree["same_input"])
+        thawed.inputs = None if tree["inputs"] is None else TopInputs.thaw(tree["inputs"])
+        thawed.labels = None if tree["labels"] is None else LabelCounts.thaw(tree["labels"])
+        return thawed
 
     @property
     def sketch_nbytes(self) -> int:

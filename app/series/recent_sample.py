@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from app.model import Floats
 from app.sketch import Reservoir, VectorSample
+from app.tree import Pieces, Tree
 
 
 class RecentSample:
@@ -44,6 +45,26 @@ class RecentSample:
             joined.merge(each)
         sample = joined.sample(since=now - self._seconds)
         return sample if len(sample) else None
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes; without its vectors nothing is left."""
+        kept = pieces.vectors
+        return {
+            "block": self._block,
+            "filling": self._filling.freeze(pieces) if kept and self._filling is not None else None,
+            "before": self._before.freeze(pieces) if kept and self._before is not None else None,
+        }
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen; a part that is damaged begins anew."""
+        self._block = tree["block"]
+        self._filling, self._before = self._thawed(tree["filling"]), self._thawed(tree["before"])
+
+    def _thawed(self, tree: Tree | None) -> Reservoir | None:
+        try:
+            return None if tree is None else Reservoir.thaw(tree, self._rng)
+        except ValueError:
+            return None
 
     @property
     def nbytes(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from app.decode.document_keys import document_keys
 from app.model import METRICS, DocumentId, EventBatch, SimilarityMetric, Timing
 from app.signals import top1_similarity
 from app.sketch import DistinctKeys, RecentKeys, Sliding, TopInputs
+from app.tree import Tree
 from app.triage import LowestSimilarity, LowMatch, Query
 
 WINDOW: Final = "1h"
@@ -47,6 +48,15 @@ class ResultKeys:
         """The share of the documents here that are there too; None where too few say, or the secrets differ."""
         return self.distinct.overlap(other.distinct) if self.mark == other.mark else None
 
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"distinct": self.distinct.freeze(), "mark": self.mark}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The keys that were frozen."""
+        return cls(DistinctKeys.thaw(tree["distinct"]), tree["mark"])
+
     def copy(self) -> ResultKeys:
         """The same, which later documents do not change."""
         distinct = DistinctKeys(self.distinct.k)
@@ -72,6 +82,13 @@ class RetrievalWindow:
 class _Hubs:
     queries: int = 0
     documents: TopInputs = field(default_factory=lambda: TopInputs(HUB_CAPACITY))
+
+    def freeze(self) -> Tree:
+        return {"queries": self.queries, "documents": self.documents.freeze()}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        return cls(tree["queries"], TopInputs.thaw(tree["documents"]))
 
 
 class Retrieval:
@@ -122,6 +139,29 @@ class Retrieval:
     def lowest(self, now: float) -> list[LowMatch]:
         """The lowest matches of this span of five minutes and the one before."""
         return self._lowest.rows(now)
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "mark": self.mark,
+            "saved": [self._saved, self._saved_at],
+            "queries": None if self._queries is None else self._queries.freeze(),
+            "results": None if self._results is None else self._results.freeze(),
+            "hubs": None if self._hubs is None else self._hubs.freeze(_Hubs.freeze),
+            "lowest": self._lowest.freeze(),
+        }
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen; documents that were hashed with another secret are forgotten."""
+        self._saved, self._saved_at = tree["saved"]
+        self._lowest.thaw(tree["lowest"])
+        if tree["queries"] is not None:
+            self._queries = RecentKeys(self._seconds)
+            self._queries.thaw(tree["queries"])
+        if tree["results"] is not None and tree["hubs"] is not None and tree["mark"] == self.mark:
+            self._results, self._hubs = RecentKeys(self._seconds), Sliding(self._seconds, lambda _: _Hubs())
+            self._results.thaw(tree["results"])
+            self._hubs.thaw(tree["hubs"], _Hubs.thaw)
 
     @property
     def mark(self) -> int:

@@ -6,6 +6,7 @@ import secrets
 from threading import Lock
 
 import numpy as np
+import structlog
 
 from app.model import (
     EventBatch,
@@ -15,9 +16,10 @@ from app.model import (
     Timing,
 )
 from app.series.dimension import Dimension
+from app.series.downtime import Downtime
 from app.series.ladder import Ladder
 from app.series.learning import Block, Learned, Learning, Material
-from app.series.measuring import Measuring, Yardstick
+from app.series.measuring import MeasuredBefore, Measuring, Yardstick
 from app.series.metric import Metric
 from app.series.pane import Pane, Rows
 from app.series.recent_sample import RecentSample
@@ -28,7 +30,10 @@ from app.series.totals import Totals
 from app.series.trailing import Past, TrailingSpans
 from app.series.window import Window
 from app.sketch import RecentInputs, VectorSample
+from app.tree import Pieces, Tree
 from app.triage import LowMatch
+
+log = structlog.get_logger(__name__)
 
 STAGED_EVENTS = 128
 """Folding costs little more for 128 events than for one; more would only hold vectors longer."""
@@ -82,6 +87,10 @@ class Series:
         self._space = key.default_space
         self._yardstick: Yardstick | None = None
         self._measuring: Measuring | None = None
+        self._measured_before: MeasuredBefore | None = None
+        self._downtime = Downtime(timing)
+        self.position = 0
+        """Of the last record of a journal that was applied to it; see `app.state`."""
         self._trailing = TrailingSpans()
         self._recent_inputs: RecentInputs | None = None
         self._learning: Learning | None = Learning(timing, now, rng)
@@ -137,6 +146,10 @@ class Series:
     def first_seen(self) -> float:
         """When it began, in unix seconds."""
         return self._totals.first_seen
+
+    def is_full(self, seconds: float, now: float) -> bool:
+        """Whether it is as old as a window of so many seconds, and somebody was there to see nearly all of that."""
+        return now - self.first_seen >= seconds and self._downtime.leaves_full(seconds, now)
 
     @property
     def dimension(self) -> int | None:
@@ -210,12 +223,16 @@ class Series:
         with self._lock:
             if self._yardstick is not None and self._yardstick.id == yardstick.id:
                 return
+            before, self._measured_before = self._measured_before, None
             self._catch_up(now)
-            for pane in self._ladder.all_panes():
-                pane.forget_frame()
-            self._ladder.changed()
+            if before is None or before.yardstick != yardstick.id:
+                for pane in self._ladder.all_panes():
+                    pane.forget_frame()
+                self._ladder.changed()
             self._yardstick = yardstick
             self._measuring = None if yardstick.frame is None else Measuring(yardstick.frame, now)
+            if self._measuring is not None and before is not None and before.yardstick == yardstick.id:
+                self._measuring.resume(before.began, before.measured, before.offered)
 
     @property
     def measured_since(self) -> float | None:
@@ -233,7 +250,9 @@ class Series:
         """How far the learning of a baseline has come; None once it has stopped."""
         with self._lock:
             each = self._learning
-            return None if each is None else Learned(each.started, each.whole.events, len(each.blocks))
+            if each is None:
+                return None
+            return Learned(each.started + each.paused_seconds, each.whole.events, len(each.blocks))
 
     def learned_material(self, now: float) -> Material | None:
         """What was learned so far, as the caller's own; None once learning has stopped."""
@@ -258,6 +277,74 @@ class Series:
             if limit != self._totals.poor_match_limit:
                 self._told = None
                 self._totals.set_poor_match_limit(limit)
+
+    def freeze(self, pieces: Pieces, now: float) -> Tree:
+        """What `thaw` takes. Holds the series for some hundred us, and some ms where all its panes are to be written.
+
+        Not of it: the vectors of inputs that came in the last minutes, which a few minutes bring again.
+        """
+        with self._lock:
+            self._catch_up(now)
+            learning = self._learning
+            if learning is not None:
+                # Without its vectors a frame could not be fitted to it: it begins anew.
+                learning_tree = learning.freeze(pieces) if pieces.vectors else {}
+            return {
+                "position": self.position,
+                "saved": now,
+                "last_arrival": self._last_arrival,
+                "space": self._space,
+                "totals": self._totals.freeze(),
+                "dimension": self._dimension.freeze(),
+                "metric": self._metric.freeze(),
+                "ladder": self._ladder.freeze(pieces),
+                "recent": {name: each.freeze(pieces) for name, each in self._recent.items()},
+                "retrieval": self._retrieval.freeze(),
+                "downtime": self._downtime.freeze(),
+                "measured": self._measured_until_now(),
+                "learning": None if learning is None else learning_tree,
+            }
+
+    def thaw(self, tree: Tree, now: float, *, counters: bool) -> int:
+        """Go on, as a series just made, from what was frozen; how many panes of it are lost.
+
+        `counters` says whether what is counted for ever goes on, or begins at 0; see `Totals.thaw`. Until
+        `measure_with` is told of the same baseline nothing is measured.
+        """
+        with self._lock:
+            away = max(0.0, now - tree["saved"])
+            self.position = tree["position"]
+            # That nobody was there to see its traffic does not make a series idle.
+            self._last_arrival = tree["last_arrival"] + away
+            self._space = tree["space"]
+            self._totals.thaw(tree["totals"], counters=counters)
+            lost = self._ladder.thaw(tree["ladder"])
+            self._metric.thaw(tree["metric"])
+            for name, recent in self._recent.items():
+                recent.thaw(tree["recent"][name])
+            self._retrieval.thaw(tree["retrieval"])
+            self._downtime.thaw(tree["downtime"])
+            self._downtime.add(tree["saved"], now)
+            self._measured_before = None if tree["measured"] is None else MeasuredBefore(*tree["measured"])
+            if tree["learning"] is None:
+                self._learning = None
+            elif tree["learning"]:
+                try:
+                    self._learning = Learning.thawed(tree["learning"], self._timing, self._rng, away)
+                except ValueError:
+                    log.warning("what was learned of a baseline is damaged: learning anew", **self.key._asdict())
+            self._dimension.thaw(tree["dimension"])
+            return lost
+
+    def _measured_until_now(self) -> list[object] | None:
+        """What `MeasuredBefore` is to hold after a restart."""
+        if self._yardstick is None:
+            before = self._measured_before
+            return None if before is None else list(before)
+        measuring = self._measuring
+        if measuring is None:
+            return [self._yardstick.id, 0.0, 0, 0]
+        return [self._yardstick.id, measuring.began, measuring.measured, measuring.offered]
 
     def nbytes(self) -> dict[str, int]:
         """Bytes by part, as the tables of docs/performance.md have them."""
@@ -373,7 +460,7 @@ class Series:
 
     def _forget_vectors(self) -> None:
         for pane in self._ladder.all_panes():
-            pane.vectors = None
+            pane.forget_vectors()
             pane.forget_frame()
         self._ladder.changed()
         if self._learning is not None:

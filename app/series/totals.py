@@ -21,6 +21,7 @@ from app.series.labelled import Labelled, judge_labelled
 from app.series.traced import Traced
 from app.signals import BUCKETED_SIGNALS, SIMILARITY_BOUNDS, poor_match, top1_similarity
 from app.sketch import BucketCounts
+from app.tree import Tree
 
 
 class Totals:
@@ -109,6 +110,47 @@ class Totals:
         self.poor_match_limit = limit
         if limit is not None and self.poor_match_queries is None:
             self.poor_match_queries = 0
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {
+            "first_seen": self.first_seen,
+            "last_event": self.last_event,
+            "counts": [self.events, self.represented_events, self.vectors, self.queries, self.empty_queries],
+            "invalid_vectors": {fault.value: count for fault, count in self.invalid_vectors.items()},
+            "failed_queries": dict(self.failed_queries),
+            "poor_match_limit": self.poor_match_limit,
+            "poor_match_queries": self.poor_match_queries,
+            "buckets": {name: each.freeze() for name, each in self.buckets.items()},
+            "relevance": None if self.relevance is None else self.relevance.freeze(),
+            "withdrawn_results": self.withdrawn_results,
+            "traced": self.traced.freeze(),
+        }
+
+    def thaw(self, tree: Tree, *, counters: bool) -> None:
+        """Go on from what was frozen. Without `counters` every count there was is there, and begins again at 0.
+
+        What is lost between a snapshot and a crash would make a counter step back by a little, and Prometheus count
+        all of it once more.
+        """
+        self.first_seen, self.last_event = tree["first_seen"], tree["last_event"]
+        self.poor_match_limit = tree["poor_match_limit"]
+        for signal in BUCKETED_SIGNALS:
+            if signal.name in tree["buckets"]:
+                buckets = BucketCounts.thaw(tree["buckets"][signal.name], signal.bounds)
+                self.buckets[signal.name] = buckets if counters else BucketCounts(signal.bounds)
+        if not counters:
+            self.failed_queries = Counter(dict.fromkeys(tree["failed_queries"], 0))
+            self.poor_match_queries = None if tree["poor_match_queries"] is None else 0
+            self.withdrawn_results = None if tree["withdrawn_results"] is None else 0
+            self.relevance = None if tree["relevance"] is None else RelevanceSums()
+            return
+        self.events, self.represented_events, self.vectors, self.queries, self.empty_queries = tree["counts"]
+        self.invalid_vectors.update({VectorFault(name): count for name, count in tree["invalid_vectors"].items()})
+        self.failed_queries = Counter(tree["failed_queries"])
+        self.poor_match_queries, self.withdrawn_results = tree["poor_match_queries"], tree["withdrawn_results"]
+        self.relevance = None if tree["relevance"] is None else RelevanceSums.thaw(tree["relevance"])
+        self.traced.thaw(tree["traced"])
 
     def copy(self) -> Totals:
         """Return an independent copy: later events do not change it. 15 microseconds; deepcopy takes ten times that."""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from app.model import Floats
+from app.tree import Tree
 
 _TRACE_ID: Final = re.compile(r"[\w.:/+=-]{1,64}", re.ASCII)
 """OpenMetrics leaves an exemplar 128 characters for names and values. What is longer, or has other characters, is no
@@ -44,6 +45,14 @@ class Traced:
         copied = copy(self)
         copied.exemplars = dict(self.exemplars)
         return copied
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"exemplars": [[position, *each] for position, each in self.exemplars.items()]}
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self.exemplars = {position: Exemplar(*each) for position, *each in tree["exemplars"]}
 
     def update(self, values: Floats, timestamps: Floats, trace_ids: Sequence[str | None]) -> None:
         """Add events, oldest first; NaN is no value. Shapes (n,)."""

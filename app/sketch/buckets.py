@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from app.model import Floats
+from app.tree import Tree
 
 
 class BucketCounts:
@@ -46,6 +47,19 @@ class BucketCounts:
         copied = copy(self)
         copied.counts = self.counts.copy()
         return copied
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes; the bounds are those of the code."""
+        return {"counts": self.counts.copy(), "sum": self.sum}
+
+    @classmethod
+    def thaw(cls, tree: Tree, bounds: tuple[float, ...]) -> Self:
+        """The counts that were frozen. Raises ValueError where they are of other bounds."""
+        thawed = cls(bounds)
+        if tree["counts"].shape != thawed.counts.shape:
+            raise ValueError("counts of other bounds")
+        thawed.counts, thawed.sum = tree["counts"], tree["sum"]
+        return thawed
 
     @property
     def cumulative(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.model import Scalar
 from app.sketch.sorted_keys import find
+from app.tree import Tree
 
 K: Final = 1024
 """Keys kept: a relative standard error of 3.1 %, in 8 KiB."""
@@ -62,6 +63,16 @@ class DistinctKeys:
         if made._keys.size > k or (made._keys[1:] <= made._keys[:-1]).any() or (made._keys >= made._below).any():
             raise ValueError("not the keys of a sketch")
         return made
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        # The array is replaced and never changed.
+        return {"k": self.k, "keys": self._keys, "below": self.below}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The sketch that was frozen."""
+        return cls.of(tree["keys"], tree["below"], tree["k"])
 
     @property
     def keys(self) -> NDArray[np.uint64]:

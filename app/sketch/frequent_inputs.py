@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.sketch.sorted_keys import find
+from app.tree import Pieces, RowStamps, Tree
 
 MAX_PINNED: Final = 256
 """Keys that are kept however rare they are: more probes than anybody sends, and few enough to leave room."""
@@ -36,7 +37,7 @@ class FrequentInputs:
     ([7], [2], [[0.0, 1.0]], 3)
     """
 
-    __slots__ = ("_counts", "_directions", "_keys", "_pinned", "_slots", "capacity", "error", "n")
+    __slots__ = ("_counts", "_directions", "_keys", "_pinned", "_slots", "_stamps", "capacity", "error", "n")
 
     def __init__(self, dimension: int, capacity: int = 1024) -> None:
         self.capacity = capacity
@@ -51,6 +52,7 @@ class FrequentInputs:
         self._slots = np.empty(0, np.intp)
         """Rows of `_directions`, which stay where they are."""
         self._directions = np.empty((capacity, dimension), np.float16)
+        self._stamps = RowStamps(capacity)
 
     def __len__(self) -> int:
         return self._keys.size
@@ -86,6 +88,38 @@ class FrequentInputs:
         seen = np.flatnonzero(self._slots != NO_SLOT)
         chosen = np.sort(seen[np.lexsort((-self._counts[seen], ~self._pinned[seen]))[:k]])
         return self._keys[chosen], self._counts[chosen], self._directions[self._slots[chosen]]
+
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes; the vectors that have not changed are not copied."""
+        return {
+            "capacity": self.capacity,
+            "dimension": self.dimension,
+            "n": self.n,
+            "error": self.error,
+            "keys": self._keys,
+            "counts": self._counts.copy(),
+            "pinned": self._pinned.copy(),
+            "slots": self._slots.copy(),
+            "directions": self._stamps.freeze(
+                self._taken_slots, pieces, lambda rows: {"rows": self._directions[rows].copy()}
+            ),
+        }
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The inputs that were frozen. Raises ValueError where vectors of them are lost."""
+        thawed = cls(tree["dimension"], tree["capacity"])
+        thawed.n, thawed.error = tree["n"], tree["error"]
+        thawed._keys, thawed._counts, thawed._pinned = tree["keys"], tree["counts"], tree["pinned"]
+        thawed._slots = tree["slots"].astype(np.intp)
+        for rows, part in thawed._stamps.thaw(tree["directions"]):
+            thawed._directions[rows] = part["rows"]
+        return thawed
+
+    @property
+    def _taken_slots(self) -> int:
+        """Rows of `_directions` up to the last that is in use."""
+        return 1 + int(self._slots.max(initial=NO_SLOT))
 
     def _count(self, keys: NDArray[np.uint64], counts: NDArray[np.int64], pin: NDArray[np.bool_] | None) -> None:
         at, known = find(self._keys, keys)
@@ -137,3 +171,4 @@ class FrequentInputs:
         # float64, whose range holds the squares of every float32.
         vectors = rows[positions[due]].astype(np.float64)
         self._directions[self._slots[at]] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        self._stamps.changed(self._slots[at])

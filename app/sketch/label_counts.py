@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Self
+
+from app.tree import Tree
 
 MAX_VALUES: Final = 32
 """Values of one label that are told apart; what comes after them counts as the label's `other`."""
@@ -35,6 +37,17 @@ class LabelCounts:
         """Add what `other` has counted."""
         for pair, count in other.counts.items():
             self._add(pair, count)
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return {"counts": [[name, value, count] for (name, value), count in self.counts.items()]}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The counts that were frozen."""
+        thawed = cls()
+        thawed.counts.update({(name, value): count for name, value, count in tree["counts"]})
+        return thawed
 
     def _add(self, pair: tuple[str, str], count: int) -> None:
         name, value = pair

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import datasketches
 import numpy as np
 
@@ -40,6 +42,28 @@ class QuantileSketch:
     def rank_error(self) -> float:
         """How far the rank of any one value may be off, as a share of n, with 99 % confidence, merged or not."""
         return float(self._kll.normalized_rank_error(False))  # noqa: FBT003 - the library's own flag: rank, not pmf
+
+    def freeze(self) -> bytes:
+        """What `thaw` takes; about 2 kB, 2 us."""
+        return bytes(self._kll.serialize())
+
+    @classmethod
+    def thaw(cls, frozen: bytes) -> Self:
+        """The sketch that was frozen.
+
+        The bytes must be those that `freeze` gave: others may crash the process (one flipped bit in six did).
+        Raises ValueError where what they say of themselves cannot be.
+        """
+        thawed = cls()
+        sketch = datasketches.kll_floats_sketch.deserialize(frozen)
+        if (
+            sketch.k != K
+            or sketch.num_retained > sketch.n
+            or not (sketch.is_empty() or -np.inf < sketch.get_min_value() <= sketch.get_max_value() < np.inf)
+        ):
+            raise ValueError("not a sketch of finite numbers")
+        thawed._kll = sketch
+        return thawed
 
     @property
     def nbytes(self) -> int:

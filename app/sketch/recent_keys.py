@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from app.sketch.distinct import DistinctKeys, K
 from app.sketch.sliding import Sliding
 from app.sketch.sorted_keys import find
+from app.tree import Tree
 
 
 class RecentKeys:
@@ -47,6 +50,14 @@ class RecentKeys:
         parts = [each.since(now - self._seconds, below) for each in blocks]
         return DistinctKeys.of(np.unique(np.concatenate(parts)), int(below), 2 * self._k)
 
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        return self._sliding.freeze(_Block.freeze)
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self._sliding.thaw(tree, lambda block: _Block.thaw(block, self._k))
+
 
 class _Block:
     """The k smallest keys of a stretch of time, and when each came last."""
@@ -61,6 +72,18 @@ class _Block:
         self._last = np.empty(0, np.float32)
         """Of each, in seconds since the start."""
         self.below = np.uint64(2**64 - 1)
+
+    def freeze(self) -> Tree:
+        # The times are changed in place.
+        return {"start": self._start, "keys": self._keys, "last": self._last.copy(), "below": int(self.below)}
+
+    @classmethod
+    def thaw(cls, tree: Tree, k: int) -> Self:
+        thawed = cls(tree["start"], k)
+        thawed._keys, thawed._last, thawed.below = tree["keys"], tree["last"], np.uint64(tree["below"])
+        if not thawed._keys.size == thawed._last.size <= k:
+            raise ValueError("not the keys of a block")
+        return thawed
 
     def update(self, keys: NDArray[np.uint64], now: float) -> None:
         small = keys[(keys < self.below) & (keys != 0)]

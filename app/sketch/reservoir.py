@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.model import Floats
+from app.tree import Pieces, RowStamps, Tree
 
 _LARGEST_NORM = np.finfo(np.float32).max
 
@@ -43,7 +45,7 @@ class Reservoir:
     one random number; nothing is copied for it.
     """
 
-    __slots__ = ("_directions", "_norms", "_priorities", "_rng", "_size", "_times", "capacity")
+    __slots__ = ("_directions", "_norms", "_priorities", "_rng", "_size", "_stamps", "_times", "capacity")
 
     def __init__(self, capacity: int, dimension: int, rng: np.random.Generator) -> None:
         self.capacity = capacity
@@ -53,6 +55,7 @@ class Reservoir:
         self._norms = np.empty(capacity, dtype=np.float32)
         self._times = np.empty(capacity)
         self._priorities = np.empty(capacity)
+        self._stamps = RowStamps(capacity)
 
     def __len__(self) -> int:
         return self._size
@@ -89,6 +92,36 @@ class Reservoir:
         rows = rows[np.argsort(self._times[rows], kind="stable")]
         return VectorSample(self._directions[rows], self._norms[rows], self._times[rows])
 
+    def freeze(self, pieces: Pieces) -> Tree:
+        """What `thaw` takes; the rows that have not changed are not copied."""
+
+        def cut(rows: slice) -> Tree:
+            return {
+                "directions": self._directions[rows].copy(),
+                "norms": self._norms[rows].copy(),
+                "times": self._times[rows].copy(),
+                "priorities": self._priorities[rows].copy(),
+            }
+
+        return {
+            "capacity": self.capacity,
+            "dimension": self.dimension,
+            "size": self._size,
+            "rows": self._stamps.freeze(self._size, pieces, cut),
+        }
+
+    @classmethod
+    def thaw(cls, tree: Tree, rng: np.random.Generator) -> Self:
+        """The sample that was frozen. Raises ValueError where rows of it are lost: the rest is no fair sample."""
+        thawed = cls(tree["capacity"], tree["dimension"], rng)
+        thawed._size = tree["size"]
+        for rows, part in thawed._stamps.thaw(tree["rows"]):
+            thawed._directions[rows] = part["directions"]
+            thawed._norms[rows] = part["norms"]
+            thawed._times[rows] = part["times"]
+            thawed._priorities[rows] = part["priorities"]
+        return thawed
+
     def _admit(self, priorities: Floats) -> NDArray[np.intp]:
         """Positions of those that are among the smallest `capacity` of what is here and what is offered."""
         union = np.concatenate((self._priorities[: self._size], priorities))
@@ -116,3 +149,4 @@ class Reservoir:
         self._times[slots] = times
         self._priorities[slots] = priorities
         self._size += free
+        self._stamps.changed(slots)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from app.tree import Tree
+
 Block = TypeVar("Block")
 
 
@@ -36,6 +38,14 @@ class Sliding(Generic[Block]):
         """The summary of the block before that of `now`, and of that one."""
         self._turn(now)
         return self._before, self._filling
+
+    def freeze(self, freeze: Callable[[Block], Tree]) -> Tree:
+        """What `thaw` takes; `freeze` is asked for that of a block."""
+        return {"number": self._number, "before": freeze(self._before), "filling": freeze(self._filling)}
+
+    def thaw(self, tree: Tree, thaw: Callable[[Tree], Block]) -> None:
+        """Go on from what was frozen; `thaw` makes a block of what it was frozen to."""
+        self._number, self._before, self._filling = tree["number"], thaw(tree["before"]), thaw(tree["filling"])
 
     def _turn(self, now: float) -> None:
         number = int(now // self._seconds)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from app.model import Floats
+from app.tree import Tree
 
 
 class TopInputs:
@@ -57,6 +60,18 @@ class TopInputs:
         """The keys, the most frequent first, and of each the share of all events that it has at least; copied."""
         order = np.argsort(-self._counts, kind="stable")
         return self._keys[order], self._counts[order] / max(self.n, 1)
+
+    def freeze(self) -> Tree:
+        """What `thaw` takes."""
+        # Arrays are replaced and never changed, so they need no copies.
+        return {"capacity": self.capacity, "n": self.n, "keys": self._keys, "counts": self._counts}
+
+    @classmethod
+    def thaw(cls, tree: Tree) -> Self:
+        """The counts that were frozen."""
+        thawed = cls(tree["capacity"])
+        thawed.n, thawed._keys, thawed._counts = tree["n"], tree["keys"], tree["counts"]
+        return thawed
 
     def _add(self, keys: NDArray[np.uint64], counts: NDArray[np.int64], n: int) -> None:
         self.n += n

@@ -16,6 +16,18 @@ segments that are written whole.
 """
 
 from app.state.directory import StateDirectory, StateError
-from app.state.snapshots import Part, Snapshot, Snapshots
+from app.state.facts import RESTORED, StateFacts
+from app.state.keeper import INTERVAL_SECONDS, Keeper, Kept
+from app.state.snapshots import Snapshot, Snapshots
 
-__all__ = ["Part", "Snapshot", "Snapshots", "StateDirectory", "StateError"]
+__all__ = [
+    "INTERVAL_SECONDS",
+    "RESTORED",
+    "Keeper",
+    "Kept",
+    "Snapshot",
+    "Snapshots",
+    "StateDirectory",
+    "StateError",
+    "StateFacts",
+]

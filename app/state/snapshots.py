@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -16,20 +16,13 @@ from app.state.codec import Ref, decode, encode
 from app.state.directory import StateDirectory, StateError, named, numbered
 from app.state.envelope import Damaged, Kind, Newer, open_sealed, seal, write_whole
 from app.state.packs import PackWriter, read_pack, read_piece, sparse
-from app.tree import Piece, Pieces, Tree, new_stamp
+from app.tree import Part, Piece, Pieces, Tree, new_stamp
 
 log = structlog.get_logger(__name__)
 
 GENERATIONS: Final = 3
 MOST_PACKS: Final = 48
 """A pack that is still in use beyond so many is joined with others: opening each takes time at a start."""
-
-
-class Part(NamedTuple):
-    """A part of the state, frozen by itself: under its own lock, and written before the next one is asked."""
-
-    name: str
-    freeze: Callable[[Pieces], Tree]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from threading import Lock
+from typing import Final
 
 import numpy as np
 import structlog
@@ -13,8 +16,14 @@ from app.model import FOLDED, EventBatch, EventError, Ignored, Receipt, SeriesKe
 from app.series import Series, Slices, SliceView, Totals, full_series_nbytes
 from app.store.duplicates import RecentIds
 from app.store.promise import ModelKind, StoreCounts
+from app.tree import Part, Pieces, Tree
 
 log = structlog.get_logger(__name__)
+
+STORE: Final = "store"
+SLICES: Final = "slices/"
+SERIES: Final = "series/"
+"""Names of parts, or what they begin with."""
 
 
 class MemoryStore:
@@ -51,8 +60,10 @@ class MemoryStore:
         self._folded: Totals | None = None
         self._told_folded: Totals | None = None
         """As they were told last; None once something folded."""
-        self._ids = RecentIds(timing.duplicate_seconds)
+        self._ids = RecentIds(timing.duplicate_seconds, self._secret)
         self._ignored: Counter[Ignored] = Counter(dict.fromkeys(Ignored, 0))
+        self.position = 0
+        """Of the last record of a journal that was applied beside the series; see `app.state`."""
 
     def append(self, batch: EventBatch, now: float) -> Receipt:
         """Add a batch; see SeriesStore."""
@@ -120,6 +131,74 @@ class MemoryStore:
             folded = 0 if self._folded is None else self._folded.events
             return StoreCounts(len(self._series), self._max_series, folded, dict(self._ignored))
 
+    def parts(self, now: Callable[[], float]) -> Iterator[Part]:
+        """Yield each part; see SeriesStore."""
+        with self._lock:
+            series, slices = list(self._series.values()), list(self._slices.items())
+        yield Part(STORE, self._freeze)
+        for place, each in slices:
+            yield Part(f"{SLICES}{'/'.join(place)}", partial(_freeze_slices, place, each))
+        for one in series:
+            yield Part(f"{SERIES}{one.key.id}", partial(self._freeze_series, one, now))
+
+    def thaw(self, parts: Mapping[str, Tree], now: float, *, counters: bool) -> int:
+        """Go on, as a store just made, from what was frozen; see SeriesStore."""
+        lost = 0
+        if STORE in parts:
+            self._thaw(parts[STORE], counters=counters)
+        for name, tree in parts.items():
+            if name.startswith(SLICES):
+                model, kind = tree["place"]
+                self._slices[model, kind] = Slices(self._timing.windows["1h"])
+                self._slices[model, kind].thaw(tree["slices"], counters=counters)
+        for name, tree in parts.items():
+            if name.startswith(SERIES):
+                lost += self._thaw_series(tree, now, counters=counters)
+        return lost
+
+    def _freeze(self, pieces: Pieces) -> Tree:
+        with self._lock:
+            return {
+                "position": self.position,
+                "ids": self._ids.freeze(pieces),
+                "ignored": {reason.value: count for reason, count in self._ignored.items()},
+                "folded": None if self._folded is None else self._folded.freeze(),
+            }
+
+    def _thaw(self, tree: Tree, *, counters: bool) -> None:
+        self.position = tree["position"]
+        self._ids.thaw(tree["ids"])
+        if counters:
+            self._ignored.update({Ignored(name): count for name, count in tree["ignored"].items()})
+        if tree["folded"] is not None:
+            self._folded = Totals(FOLDED, first_seen=tree["folded"]["first_seen"])
+            self._folded.thaw(tree["folded"], counters=counters)
+
+    def _freeze_series(self, series: Series, now: Callable[[], float], pieces: Pieces) -> Tree:
+        return {
+            "key": list(series.key),
+            "dimension": self._reserved_dimensions.get(series.key, 0),
+            "series": series.freeze(pieces, now()),
+        }
+
+    def _thaw_series(self, tree: Tree, now: float, *, counters: bool) -> int:
+        key = SeriesKey(*tree["key"])
+        series = self._made(key, now)
+        try:
+            lost = series.thaw(tree["series"], now, counters=counters)
+        except (KeyError, ValueError, TypeError, IndexError):
+            # A bug met in one series must not cost the others their past.
+            log.exception("series not restored", **key._asdict())
+            return 1
+        self._series[key], self._reserved_dimensions[key] = series, tree["dimension"]
+        return lost
+
+    def _made(self, key: SeriesKey, now: float) -> Series:
+        slices = self._slices.setdefault((key.model, key.kind), Slices(self._timing.windows["1h"]))
+        return Series(
+            key, now, self._timing, self._rng.spawn(1)[0], self._dimension, slices=slices, secret=self._secret
+        )
+
     def _leave_out(self, batch: EventBatch, receipt: Receipt, now: float) -> EventBatch:
         """The batch without duplicates and late events, which are counted."""
         late = batch.timestamp < now - self._timing.late_seconds
@@ -160,10 +239,7 @@ class MemoryStore:
                 return None
             self._reserved_dimensions[key] = max(dimension, self._reserved_dimensions.get(key, 0))
             if series is None:
-                slices = self._slices.setdefault((key.model, key.kind), Slices(self._timing.windows["1h"]))
-                series = Series(
-                    key, now, self._timing, self._rng.spawn(1)[0], self._dimension, slices=slices, secret=self._secret
-                )
+                series = self._made(key, now)
                 self._series[key] = series
                 log.info("new series", **key._asdict())
         return series
@@ -189,6 +265,10 @@ class MemoryStore:
         """The dimension that a series takes room for: of the longest vectors it was sent, until one is settled."""
         reserved = self._reserved_dimensions[series.key]
         return (series.dimension or 0) if series.dimension_settled else reserved
+
+
+def _freeze_slices(place: ModelKind, slices: Slices, _: Pieces) -> Tree:
+    return {"place": list(place), "slices": slices.freeze()}
 
 
 def _without(events: EventBatch, refused: list[EventError]) -> EventBatch:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.model import EventBatch, Ignored, Kind, Receipt, SeriesKey
 from app.series import Series, SliceView, Totals
+from app.tree import Part, Tree
 
 ModelKind = tuple[str, Kind]
 """What slices are of: a model's queries or documents, of all its versions."""
@@ -63,6 +65,17 @@ class SeriesStore(Protocol):
 
     def reserve(self, nbytes: int) -> None:
         """Take memory that is kept beside the series (baselines of departed ones) off what series may use."""
+        ...
+
+    def parts(self, now: Callable[[], float]) -> Iterator[Part]:
+        """Yield each part of what is kept, to be frozen one by one; `now` is asked as each is."""
+        ...
+
+    def thaw(self, parts: Mapping[str, Tree], now: float, *, counters: bool) -> int:
+        """Go on, as a store just made, from parts that were frozen; how much of them is lost.
+
+        `counters` says whether what is counted for ever goes on, or begins at 0. Other parts are left alone.
+        """
         ...
 
     def counts(self) -> StoreCounts:
