@@ -26,13 +26,13 @@ from app.baseline import BASELINES, Budget, Pinned, Reader
 from app.config import Address, Settings
 from app.decode import Limits
 from app.evaluate import Evaluator, Rules
-from app.intake import REPEAT_SECONDS, Ledger, Repeats
+from app.intake import REPEAT_SECONDS, Intake, Ledger, Repeats
 from app.lifecycle import Lifecycle, Spans
 from app.metrics import build
-from app.model import FOLDED, Clock, SystemClock, Timing
+from app.model import Clock, SystemClock, Timing
 from app.outcomes import MEMORY_SECONDS, OutcomeMemory, RecentOutcomes
 from app.server import Connections, enough_descriptors, make_server
-from app.state import INTERVAL_SECONDS, Keeper, Kept, StateDirectory, StateError, StateFacts
+from app.state import INTERVAL_SECONDS, Keeper, Kept, Mode, StateDirectory, StateError, StateFacts
 from app.store import STORES, SeriesStore
 
 log = structlog.get_logger("app.main")
@@ -96,6 +96,8 @@ def take_directory(settings: Settings) -> StateDirectory | None:
         StartError: it belongs to another process, or cannot be written.
     """
     if settings.state_dir is None:
+        if settings.state_mode == "journal":
+            raise StartError("--state-mode journal needs --state-dir: there is nowhere to write")
         log.info("no --state-dir: a restart forgets windows and learned baselines")
         return None
     try:
@@ -142,12 +144,13 @@ def create_app(
         limits=dict(settings.drift_limits),
         day_seconds=timing.rungs[-1].pane_seconds,
     )
-    evaluator = Evaluator(store, pinned, rules)
     lifecycle = Lifecycle(
         input_key, settings.freshness_limit_seconds / settings.time_scale, Spans().scaled(settings.time_scale)
     )
     outcomes = OutcomeMemory(MEMORY_SECONDS / settings.time_scale)
-    kept = Kept(store, pinned, lifecycle, outcomes, timing, clock)
+    intake = Intake(Ledger(store, outcomes, lifecycle, input_key, Repeats(REPEAT_SECONDS / settings.time_scale)))
+    evaluator = Evaluator(store, pinned, rules, intake)
+    kept = Kept(store, pinned, lifecycle, outcomes, intake, timing, clock)
     keeper = None if directory is None else _restored(settings, directory, kept)
     _load_baselines(settings, pinned, input_key, clock, keeper)
     admission = Admission(settings.max_waiting_requests, settings.max_inflight_mib * MIB)
@@ -162,7 +165,7 @@ def create_app(
         evaluator=evaluator,
         lifecycle=lifecycle,
         outcomes=outcomes,
-        ledger=Ledger(store, outcomes, lifecycle, input_key, Repeats(REPEAT_SECONDS / settings.time_scale)),
+        intake=intake,
         recent_outcomes=recent_outcomes,
         metrics=build(
             store,
@@ -199,7 +202,6 @@ def create_app(
     def tick(now: float) -> None:
         evaluator.tick(now)
         services.save_baselines()
-        outcomes.retain(lambda key: key == FOLDED or store.find(key) is not None)
         recent_outcomes.note(outcomes.totals().series, now)
 
     ticker = Ticker(tick, clock, max(SHORTEST_TICK_SECONDS, timing.evaluation_seconds))
@@ -253,7 +255,8 @@ def _access(settings: Settings) -> Access:
 def _restored(settings: Settings, directory: StateDirectory, kept: Kept) -> Keeper:
     """What keeps the state in a directory, after it took up what is there."""
     interval_seconds = max(SHORTEST_TICK_SECONDS, INTERVAL_SECONDS / settings.time_scale)
-    keeper = Keeper(directory, kept, interval_seconds, vectors=settings.persist_vectors == "full")
+    mode: Mode = "journal" if settings.state_mode == "journal" else "snapshot"
+    keeper = Keeper(directory, kept, interval_seconds, vectors=settings.persist_vectors == "full", mode=mode)
     try:
         keeper.restore()
     except StateError as error:
@@ -276,7 +279,7 @@ def _load_baselines(settings: Settings, pinned: Pinned, input_key: bytes, clock:
 
 
 def _facts(keeper: Keeper | None) -> StateFacts:
-    return StateFacts() if keeper is None else keeper.facts
+    return StateFacts() if keeper is None else keeper.told()
 
 
 def _input_key(path: Path | None, directory: StateDirectory | None) -> bytes:

@@ -81,6 +81,12 @@ class Outcome(NamedTuple):
     escalated: bool | None = None
 
 
+class Hashed(int):
+    """An id as its keyed hash of 64 bits, which is not hashed again: what a journal has of the ids that were sent."""
+
+    __slots__ = ()
+
+
 DocumentId = str | int
 """As senders write it: 7 and "7" are one document."""
 
@@ -115,6 +121,7 @@ class Reason(StrEnum):
     SCORES = "scores"
     SIMILARITY_METRIC = "similarity_metric"
     IDEMPOTENCY_KEY = "idempotency_key"
+    NOT_WRITTEN = "not_written"
 
 
 class Shed(StrEnum):
@@ -172,6 +179,8 @@ class Ragged:
         """The rows named by their positions, copied. Linear in what is taken."""
         lengths = self.lengths[rows]
         offsets = np.concatenate(([0], np.cumsum(lengths)))
+        if not self.values.size:
+            return Ragged(self.values, offsets)  # also where nothing but the lengths is known
         source = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(self.values[source], offsets)
 
@@ -225,7 +234,7 @@ class EventBatch:
     """The retrieval failed."""
     latency_seconds: Floats
     """NaN where not sent."""
-    event_ids: Sequence[str | None] | None
+    event_ids: Sequence[str | Hashed | None] | None
     """None where no event of the batch has one."""
     errors: Sequence[str | None] | None
     """The error type of each failed event; None where no event of the batch failed."""
@@ -245,7 +254,7 @@ class EventBatch:
     """
     relevant: Sequence[Mapping[DocumentId, float] | None] | None
     """The documents that are relevant to each event's query and how much; None where it told none, or no event did."""
-    query_ids: Sequence[str | None] | None
+    query_ids: Sequence[str | Hashed | None] | None
     """None where no event of the batch has one."""
     trace_ids: Sequence[str | None] | None
     """None where no event of the batch has one."""
@@ -255,6 +264,9 @@ class EventBatch:
     """How many of the documents that each event found are withdrawn ones; None where nobody looked."""
     unknown_labels: int
     """How many events carried a label that is no slice label."""
+    replayed: bool = False
+    """Read back from a journal: `vectors` has lengths without numbers, `ids` stand only where they are judged, and tell
+    documents apart within the batch alone."""
 
     def __len__(self) -> int:
         return len(self.key_index)
@@ -323,6 +335,7 @@ class EventBatch:
             outcomes=None,
             withdrawn=_joined_or_zero([batch.withdrawn for batch in batches], batches),
             unknown_labels=0,
+            replayed=batches[0].replayed,
         )
 
     def by_series(self) -> Iterator[tuple[SeriesKey, EventBatch]]:
@@ -378,6 +391,19 @@ def _joined_where_any(
         for column, batch in zip(columns, batches, strict=True)
         for value in (column if column is not None else [None] * len(batch))
     ]
+
+
+def add_in_order(total: float, values: Floats) -> float:
+    """A sum and further values, one after the other, shape (n,).
+
+    So it is the same in whatever portions they come: a counter that comes back after a restart an ulp lower than it was
+    is read as a reset, and all of it counted again.
+
+    >>> values = np.array([0.1, 0.2, 0.3])
+    >>> add_in_order(0.0, values) == add_in_order(add_in_order(0.0, values[:2]), values[2:])
+    True
+    """
+    return float(np.add.accumulate(np.concatenate(([total], values)))[-1])
 
 
 @dataclass(frozen=True, slots=True)

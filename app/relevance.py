@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from app.model import Floats, Ragged
+from app.model import Floats, Ragged, add_in_order
 from app.tree import Tree
 
 RELEVANCE_K: Final = (1, 10)
@@ -150,6 +150,11 @@ def _sums(documents: _Documents, values: Floats, queries: int, ks: NDArray[np.in
     return np.stack([np.bincount(documents.row, values * (documents.rank <= k), minlength=queries) for k in ks], axis=1)
 
 
+def _add_rows(totals: Floats, rows: Floats) -> Floats:
+    """Sums of columns, row after row, as `add_in_order`; shapes (c,) and (n, c)."""
+    return np.asarray(np.add.accumulate(np.vstack((totals, rows)), axis=0)[-1])
+
+
 @dataclass(slots=True)
 class RelevanceSums:
     """The measures of labelled queries, summed: sums of parts, of replicas and of spans of time add up to the whole's.
@@ -187,12 +192,12 @@ class RelevanceSums:
         counted = np.isfinite(judged.precision)
         # Not in place: who holds an array of before keeps what it read.
         self.queries += judged.reciprocal_rank.size
-        self.reciprocal_rank += float(judged.reciprocal_rank.sum())
+        self.reciprocal_rank = add_in_order(self.reciprocal_rank, judged.reciprocal_rank)
         self.hits = self.hits + judged.hit.sum(axis=0)
-        self.recall = self.recall + judged.recall.sum(axis=0)
-        self.precision = self.precision + np.where(counted, judged.precision, 0.0).sum(axis=0)
+        self.recall = _add_rows(self.recall, judged.recall)
+        self.precision = _add_rows(self.precision, np.where(counted, judged.precision, 0.0))
         self.precision_queries = self.precision_queries + np.count_nonzero(counted, axis=0)
-        self.ndcg = self.ndcg + judged.ndcg.sum(axis=0)
+        self.ndcg = _add_rows(self.ndcg, judged.ndcg)
 
     def freeze(self) -> Tree:
         """What `thaw` takes."""

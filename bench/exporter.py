@@ -15,8 +15,8 @@ class Exporter(Server):
 
     NAME: Final = "exporter"
 
-    def __init__(self, baselines: Sequence[Path] = ()) -> None:
-        flags = ["--max-state-mib", "1024"]
+    def __init__(self, baselines: Sequence[Path] = (), further: Sequence[str] = ()) -> None:
+        flags = ["--max-state-mib", "1024", *further]
         flags += ["--baseline", ",".join(map(str, baselines))] if baselines else []
         super().__init__(
             self.NAME, "app.cli", "serve", "--listen", "127.0.0.1:{port}", "--log-level", "warning", *flags

@@ -48,6 +48,7 @@ EXAMPLES = {
     "false_alarms_per_series_year": ("4", 4.0),
     "drift_limits": ("norm=0.02,top1=0.1", (("norm", 0.02), ("top1", 0.1))),
     "state_dir": (str(BASELINES[0].parent), BASELINES[0].parent),
+    "state_mode": ("journal", "journal"),
     "persist_vectors": ("none", "none"),
     "freshness_limit_seconds": ("600", 600.0),
     "poor_match_similarity": ("-0.25", -0.25),

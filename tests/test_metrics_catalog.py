@@ -20,6 +20,7 @@ from app.drift.family import ALARMS
 from app.drift.same_input import SameInput
 from app.evaluate import BaselineView, Evaluation, ResultsView, SeriesView, WindowView
 from app.evaluate.views import Origin
+from app.journal import Status
 from app.lifecycle import Deployment, Documents, Lifecycle, Maintenance, Reindex
 from app.metrics import build
 from app.metrics.catalog import FAMILIES
@@ -29,7 +30,7 @@ from app.model import MAX_ERROR_TYPES, Outcome, Reason, Score, SeriesKey, Timing
 from app.outcomes import OutcomeMemory
 from app.series import FRAME_SIGNALS
 from app.signals import SIGNALS
-from app.state import RESTORED, StateFacts
+from app.state import RESTORED, JournalFacts, StateFacts
 from app.store import MemoryStore
 from tests.builders import KEY, events
 from tests.fakes import FakeClock
@@ -166,7 +167,8 @@ class Maximal:
         store.append(told, clock.now())
         outcomes = OutcomeMemory()
         outcomes.count(KEY, [Outcome(success=True, clicked=True, no_answer=True, escalated=True)], [False])
-        state = StateFacts("snapshot", 1.0, 0, 0, 4096, 0.1, 3.0, dict.fromkeys(RESTORED, 1))
+        journal = JournalFacts(Status(True, 0, 7, 3, 0.01, 4096), 5, True)
+        state = StateFacts("journal", 1.0, 0, 0, 4096, 0.1, 3.0, dict.fromkeys(RESTORED, 1), journal)
         parts = {"lifecycle": lived(), "outcomes": outcomes, "state": lambda: state}
         self.metrics = build(store, Evaluations(full_view()), clock=clock, min_window_events=200, **parts)
         self.metrics.own.observe_request("/v1/events", 202, 0.004)

@@ -29,7 +29,7 @@ def fed(seconds, step, per_step=1, *, delay=0.0, timing=None, clock=None, seed=7
 def pane_of(batch):
     """All events of a batch as one pane."""
     matrix = batch.vectors.values.reshape(len(batch), -1)
-    vectors = Vectors(matrix, np.arange(len(batch)), None)
+    vectors = Vectors(len(batch), matrix, np.arange(len(batch)), None)
     ((_, rows),) = rows_of_panes(batch, vectors, np.zeros(len(batch)), Memory(None, None, 0.0))
     pane = Pane()
     pane.update(rows)

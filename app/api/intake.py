@@ -15,6 +15,7 @@ from app.api.reply import error_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge
 from app.intake import Answer, Claim, OtherBody, SentRequest
+from app.journal import Unwritable
 from app.model import Reason
 
 OFF_LOOP_BYTES = 2 * 1024 * 1024
@@ -22,6 +23,9 @@ OFF_LOOP_BYTES = 2 * 1024 * 1024
 
 Not a smaller one: handing a body of a megabyte to a thread and back cost 6 % of its request."""
 
+
+UNWRITABLE_RETRY_SECONDS: Final = 5
+"""A disk that is full is rarely so for less."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -35,9 +39,9 @@ async def intake(
     """Read the body, take it in and tell what became of it: 202, or 422 when nothing was acceptable.
 
     400 for a malformed body, 408 too slow, 413 too large (`max_bytes`; None: those of events), 415 for an unknown
-    content type, 429 where too much is under way already. A body above `off_loop_bytes` is taken beside the loop. With
-    an `Idempotency-Key` that came before, what was answered then, and nothing is taken; 422 if it came with another
-    body.
+    content type, 429 where too much is under way already, 503 where it cannot be written to the journal. A body above
+    `off_loop_bytes` is taken beside the loop. With an `Idempotency-Key` that came before, what was answered then, and
+    nothing is taken; 422 if it came with another body.
     """
     services: Services = request.app.state.services
     own = services.metrics.own
@@ -71,7 +75,7 @@ async def _once(request: Request, body: bytes, take: Callable[[Claim | None], Aw
     if _KEY.fullmatch(key) is None:
         services.metrics.own.count_failure(Reason.IDEMPOTENCY_KEY)
         return error_reply(400, "Idempotency-Key must have 1 to 255 visible ASCII characters, without spaces")
-    repeats = services.ledger.repeats
+    repeats = services.intake.ledger.repeats
     claim = Claim.of(request.scope["path"], key, body)
     try:
         known = await repeats.begin(claim, services.clock.now())
@@ -87,8 +91,14 @@ async def _once(request: Request, body: bytes, take: Callable[[Claim | None], Aw
 
 
 async def _taken(services: Services, read: Callable[[], SentRequest], claim: Claim | None, *, beside: bool) -> Response:
-    ledger = services.ledger
-    answer = await services.admission.run(lambda: ledger.take(read(), claim), beside=beside)
+    intake = services.intake
+    try:
+        begun = await services.admission.run(lambda: intake.begin(read, claim), beside=beside)
+        answer = await intake.end(begun, claim)
+    except Unwritable as unwritable:
+        services.metrics.own.count_failure(Reason.NOT_WRITTEN)
+        message = f"{unwritable}: nothing of this request was counted; send it again later"
+        return error_reply(503, message, {"Retry-After": str(UNWRITABLE_RETRY_SECONDS)})
     for reason, count in answer.refused.items():
         services.metrics.own.count_failure(reason, count)
     return _reply(answer)

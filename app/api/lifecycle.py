@@ -42,7 +42,8 @@ def _read(services: Services, content_type: str | None, content_encoding: str | 
     lines = read(
         inflate(content_encoding, body, MAX_LIFECYCLE_BYTES), services.limits.events, services.limits.label_bytes
     )
-    return SentLifecycle(lines.events, lines.index, lines.errors, services.clock.now())
+    sent = SentLifecycle(lines.events, lines.index, lines.errors, services.clock.now())
+    return sent.hashed(services.limits.input_key)
 
 
 _EXAMPLES: Final[dict[str, Any]] = {

@@ -75,7 +75,7 @@ BODY_REFUSALS: Final[dict[int, Reply]] = {
     413: refusal("Too large, before or after decompression."),
     415: refusal("Unsupported content type or encoding; the message lists those supported."),
     429: refusal("Too much is under way: try again after `Retry-After`."),
-    503: refusal("The exporter is stopping: try again after `Retry-After`."),
+    503: refusal("The exporter is stopping, or its journal cannot be written: try again after `Retry-After`."),
 }
 
 REFUSALS: Final[dict[int, Reply]] = {

@@ -12,7 +12,7 @@ from app.api.body import BodyReader
 from app.baseline import Pinned
 from app.decode import Limits
 from app.evaluate import Evaluator
-from app.intake import Ledger
+from app.intake import Intake
 from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.model import Clock, Timing
@@ -34,7 +34,7 @@ class Services:
     evaluator: Evaluator
     lifecycle: Lifecycle
     outcomes: OutcomeMemory
-    ledger: Ledger
+    intake: Intake
     recent_outcomes: RecentOutcomes
     metrics: Metrics
     timing: Timing

@@ -364,6 +364,17 @@ class Settings:
             "memory only, and a restart learns anew.",
         ),
     )
+    state_mode: str = field(
+        default="snapshot",
+        metadata=_about(
+            _STATE,
+            Choice(("snapshot", "journal")),
+            "MODE",
+            "snapshot: everything is saved every 15 seconds, which is what a crash may lose, and a baseline at once. "
+            "journal: besides, what a request adds is on disk before it is answered, and counters go on after a "
+            "restart as if there had been none; needs state_dir.",
+        ),
+    )
     persist_vectors: str = field(
         default="full",
         metadata=_about(

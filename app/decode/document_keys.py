@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from app.model import Hashed
+
 
 def document_keys(ids: Iterable[str | int], key: bytes) -> list[int]:
     """A hash of 64 bits for each id, with a secret key of at most 64 bytes (RFC 7693). An id 7 is the id "7".
+
+    What is `Hashed` already stays as it is.
 
     Linear, some 0.6 us an id.
 
@@ -18,6 +22,9 @@ def document_keys(ids: Iterable[str | int], key: bytes) -> list[int]:
     start = blake2b(digest_size=8, key=key, person=b"document").copy
     keys = []
     for each in ids:
+        if isinstance(each, Hashed):
+            keys.append(int(each))
+            continue
         state = start()  # half the time of a hash from its parameters
         state.update(str(each).encode(errors="surrogatepass"))
         keys.append(int.from_bytes(state.digest(), "little"))

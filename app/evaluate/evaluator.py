@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -36,14 +36,40 @@ LONG_WINDOWS: Final = ("1h", "24h")
 log = structlog.get_logger(__name__)
 
 
+class Upkeep(Protocol):
+    """What an evaluation changes of what is counted; in its turn among the requests, so maybe a moment later."""
+
+    def expire(self, now: float) -> None:
+        """Let idle series go."""
+        ...
+
+    def judge_by(self, series: Series, poor_match_limit: float | None) -> None:
+        """Judge the matches of a series by this limit from now on."""
+        ...
+
+
+class _AtOnce:
+    """Upkeep of a store that nobody else writes down."""
+
+    def __init__(self, store: SeriesStore) -> None:
+        self._store = store
+
+    def expire(self, now: float) -> None:
+        self._store.expire(now)
+
+    def judge_by(self, series: Series, poor_match_limit: float | None) -> None:
+        series.set_poor_match_limit(poor_match_limit)
+
+
 class Evaluator:
     """Evaluates the store now and then; `latest` is the last result.
 
     Runs beside ingest: it holds a series only while it copies its windows.
     """
 
-    def __init__(self, store: SeriesStore, pinned: Pinned, rules: Rules) -> None:
+    def __init__(self, store: SeriesStore, pinned: Pinned, rules: Rules, upkeep: Upkeep | None = None) -> None:
         self._store = store
+        self._upkeep = _AtOnce(store) if upkeep is None else upkeep
         self._pinned = pinned
         self._rules = rules
         self.latest = Evaluation()
@@ -51,8 +77,7 @@ class Evaluator:
     def tick(self, now: float) -> Evaluation:
         """Let idle series go, bring baselines up to date, score what is left."""
         begun = time.perf_counter()
-        for key in self._store.expire(now):
-            log.info("series idle, dropped", **key._asdict())
+        self._upkeep.expire(now)
         live = self._store.series()
         self._store.reserve(self._pinned.nbytes_of_departed({series.key for series in live}))
         looks = dict(self._looks(live, now))
@@ -88,7 +113,7 @@ class Evaluator:
                     calibrations = self._pinned.calibrations(baseline)
                 look = look_at(series, now, baseline, calibrations)
                 # After the look, by which all that came before has been counted.
-                series.set_poor_match_limit(self._poor_match_limit(series, baseline))
+                self._upkeep.judge_by(series, self._poor_match_limit(series, baseline))
                 yield series.key, look
             except Exception:
                 log.exception("series not evaluated", **series.key._asdict())

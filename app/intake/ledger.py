@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import structlog
 
 from app.intake.answer import Answer
 from app.intake.repeats import Claim, Repeats
 from app.lifecycle import Lifecycle
+from app.model import FOLDED, EventError, SeriesKey
 from app.outcomes import OutcomeMemory
 from app.store import SeriesStore
 
@@ -20,9 +24,17 @@ class SentRequest(Protocol):
         """When it came, in unix seconds."""
         ...
 
+    @property
+    def errors(self) -> Sequence[EventError]:
+        """What was refused as it was decoded."""
+        ...
+
     def apply(self, ledger: Ledger) -> Answer:
         """Make it count; what its sender is told."""
         ...
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +61,15 @@ class Ledger:
             answer = request.apply(self)
             self.repeats.keep(claim, answer, request.now)
         return answer
+
+    def expire(self, now: float) -> None:
+        """Let idle series go, and what was counted of outcomes for those that are no more."""
+        for key in self.store.expire(now):
+            log.info("series idle, dropped", **key._asdict())
+        self.outcomes.retain(lambda key: key == FOLDED or self.store.find(key) is not None)
+
+    def judge_by(self, key: SeriesKey, poor_match_limit: float | None) -> None:
+        """Judge the matches of a series by this limit from now on."""
+        series = self.store.find(key)
+        if series is not None:
+            series.set_poor_match_limit(poor_match_limit)

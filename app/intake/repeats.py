@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Final, NamedTuple, Self
 
 from app.intake.answer import Answer
+from app.tree import Pieces, Tree
 
 REPEAT_SECONDS: Final = 600.0
 MAX_ANSWERS: Final = 20_000
@@ -105,6 +106,15 @@ class Repeats:
             self._kept.move_to_end(claim.key)
             if len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)
+
+    def freeze(self, _: Pieces) -> Tree:
+        """What `thaw` takes. Some 3 ms where there are 20,000."""
+        with self._lock:
+            return {"answers": [[key, *kept] for key, kept in self._kept.items()]}
+
+    def thaw(self, tree: Tree) -> None:
+        """Go on from what was frozen."""
+        self._kept = OrderedDict((key, _Kept(*kept)) for key, *kept in tree["answers"])
 
     def _forget(self, now: float) -> None:
         while self._kept:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
+
+from app.decode.document_keys import document_keys
 from app.intake.answer import Answer
 from app.intake.ledger import Ledger
-from app.lifecycle import LifecycleEvent
-from app.model import EventBatch, EventError, Outcome
+from app.lifecycle import Document, Documents, LifecycleEvent
+from app.model import EventBatch, EventError, Hashed, Outcome
 from app.outcomes import Joined, take_queries
 
 
@@ -63,3 +66,18 @@ class SentLifecycle:
     def apply(self, ledger: Ledger) -> Answer:
         """In their order."""
         return Answer.of(ledger.lifecycle.apply(self.events, self.now, self.index), self.errors)
+
+    def hashed(self, key: bytes) -> SentLifecycle:
+        """The same with ids of documents as keyed hashes, hashed no more."""
+        return replace(self, events=[_hashed(event, key) for event in self.events])
+
+
+def _hashed(event: LifecycleEvent, key: bytes) -> LifecycleEvent:
+    if not isinstance(event, Documents):
+        return event
+    ids = None if event.ids is None else [Hashed(each) for each in document_keys(event.ids, key)]
+    documents = event.documents
+    if documents is not None:
+        keys = document_keys((each.id for each in documents), key)
+        documents = [Document(Hashed(new), each.timestamp) for each, new in zip(documents, keys, strict=True)]
+    return msgspec.structs.replace(event, ids=ids, documents=documents)

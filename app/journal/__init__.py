@@ -5,7 +5,7 @@ It knows nothing of what a record holds. `docs/decisions/journal.md` says why it
 
 from app.journal.frame import NOTHING, Ended
 from app.journal.reading import Reading, Report
-from app.journal.segment import JournalError
+from app.journal.segment import JournalError, remove_before
 from app.journal.writer import Journal, Status, Unwritable
 
-__all__ = ["NOTHING", "Ended", "Journal", "JournalError", "Reading", "Report", "Status", "Unwritable"]
+__all__ = ["NOTHING", "Ended", "Journal", "JournalError", "Reading", "Report", "Status", "Unwritable", "remove_before"]

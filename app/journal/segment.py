@@ -131,6 +131,13 @@ def remove(directory: Path, number: int) -> None:
         path_of(directory, number).unlink()
 
 
+def remove_before(directory: Path, number: int | None) -> None:
+    """Delete the segments before this one; None for all."""
+    for each in numbers(directory):
+        if number is None or each < number:
+            remove(directory, each)
+
+
 def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:

@@ -79,8 +79,6 @@ class Lifecycle:
         self._duplicates = 0
         self._late = 0
         self._stamp = new_stamp()
-        self.position = 0
-        """Of the last record of a journal that was applied to it; see `app.state`."""
 
     def apply(self, events: Sequence[LifecycleEvent], now: float, index: Sequence[int] | None = None) -> Receipt:
         """Take events in their order, each wholly or not at all; `index` holds their positions in the request.
@@ -131,7 +129,6 @@ class Lifecycle:
 
     def _freeze(self) -> Tree:
         return {
-            "position": self.position,
             "places": self._places.freeze(),
             "deployments": self._deployments.freeze(),
             "reindexes": self._reindexes.freeze(),
@@ -148,7 +145,6 @@ class Lifecycle:
             return
         with self._lock:
             self._stamp, tree = piece.stamp, piece.tree
-            self.position = tree["position"]
             self._places.thaw(tree["places"])
             self._deployments.thaw(tree["deployments"], counters=counters)
             self._reindexes.thaw(tree["reindexes"], counters=counters)

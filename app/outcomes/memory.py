@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.model import Outcome, SeriesKey
+from app.model import Hashed, Outcome, SeriesKey
 from app.tree import Piece, Pieces, Tree, new_stamp
 
 MAX_IDS: Final = 100_000
@@ -49,8 +49,8 @@ class OutcomeValue(NamedTuple):
 class StagedQueries(NamedTuple):
     """Queries of one series as they came."""
 
-    query_ids: Sequence[str | None]
-    """As they were sent."""
+    query_ids: Sequence[str | Hashed | None]
+    """As they were sent, or hashed."""
     secret: bytes
     """What they are to be hashed with."""
     key: SeriesKey
@@ -121,8 +121,6 @@ class OutcomeMemory:
         self._unmatched = 0
         self._duplicates = 0
         self._stamp = new_stamp()
-        self.position = 0
-        """Of the last record of a journal that was applied to it; see `app.state`."""
 
     def __len__(self) -> int:
         with self._lock:
@@ -192,7 +190,6 @@ class OutcomeMemory:
                 return {"memory": Piece(self._stamp, None)}
             stamp, states, order = self._stamp, self._states.copy(), self._order.copy()
             tree: Tree = {
-                "position": self.position,
                 "spans": [list(span) for span in self._spans],
                 "series": [[number, list(key)] for number, key in self._series.items()],
                 "next_number": self._next_number,
@@ -213,7 +210,6 @@ class OutcomeMemory:
             return
         with self._lock:
             self._stamp, tree = piece.stamp, piece.tree
-            self.position = tree["position"]
             keys = tree["keys"].tolist()
             self._order.extend(keys)
             self._states.update(zip(keys, tree["states"].tolist(), strict=True))
@@ -307,7 +303,7 @@ def _complete(counts: OutcomeCounts) -> dict[OutcomeValue, int]:
     return {each: counts.get(each, 0) for each in every}
 
 
-def query_keys(query_ids: Sequence[str | None], secret: bytes) -> NDArray[np.uint64]:
+def query_keys(query_ids: Sequence[str | Hashed | None], secret: bytes) -> NDArray[np.uint64]:
     """The keyed hash that stands for each query's id, 64 bits, shape (n,); 0 where there is none, or an empty one.
 
     `secret` has at most 64 bytes. 0.5 us an id.
@@ -317,9 +313,11 @@ def query_keys(query_ids: Sequence[str | None], secret: bytes) -> NDArray[np.uin
     (True, np.uint64(0), np.uint64(0))
     """
     start = _started(secret).copy
-    digests = []
+    digests: list[bytes] = []
     for query_id in query_ids:
-        if query_id:
+        if isinstance(query_id, Hashed):
+            digests.append(query_id.to_bytes(8, "little"))
+        elif query_id:
             state = start()
             state.update(query_id.encode())
             digest = state.digest()

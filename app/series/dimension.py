@@ -35,12 +35,15 @@ class Dimension:
         return self._votes is None
 
     def valid_vectors(self, batch: EventBatch) -> tuple[EventBatch, Vectors]:
-        """The batch with vectors of another dimension marked, and all others."""
+        """The batch with vectors of another dimension marked, and all others.
+
+        Of a replayed batch all that is left of those is how many there were.
+        """
         lengths = batch.vectors.lengths
         if self._votes is not None:
             self._vote(lengths[lengths > 0])
         if self.numbers is None:
-            return batch, Vectors(np.empty((0, 0), np.float32), np.empty(0, np.intp), None)
+            return batch, Vectors(0, np.empty((0, 0), np.float32), np.empty(0, np.intp), None)
         fits = lengths == self.numbers
         rows = np.flatnonzero(fits)
         kept = batch.vectors
@@ -51,9 +54,11 @@ class Dimension:
                 fault=np.where(wrong, _FAULT, batch.fault).astype(np.int8),
                 norm=np.where(wrong, np.nan, batch.norm),
             )
-            kept = kept.take(rows)
+            kept = kept if batch.replayed else kept.take(rows)
+        if batch.replayed:
+            return batch, Vectors(len(rows), np.empty((0, self.numbers), np.float32), rows[:0], None)
         matrix = np.asarray(kept.values, np.float32).reshape(len(rows), self.numbers)
-        return batch, Vectors(matrix, rows, None if batch.inputs is None else batch.inputs[rows])
+        return batch, Vectors(len(rows), matrix, rows, None if batch.inputs is None else batch.inputs[rows])
 
     def freeze(self) -> Tree:
         """What `thaw` takes."""

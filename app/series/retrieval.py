@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.decode.document_keys import document_keys
-from app.model import METRICS, DocumentId, EventBatch, SimilarityMetric, Timing
+from app.model import METRICS, DocumentId, EventBatch, Hashed, SimilarityMetric, Timing
 from app.signals import top1_similarity
 from app.sketch import DistinctKeys, RecentKeys, Sliding, TopInputs
 from app.tree import Tree
@@ -111,11 +111,16 @@ class Retrieval:
         self._lowest = LowestSimilarity(span_seconds=timing.windows["5m"])
 
     def add(self, batch: EventBatch, now: float) -> NDArray[np.uint64]:
-        """Take queries in; the hashes of the sampled ones' results."""
+        """Take queries in; the hashes of the sampled ones' results.
+
+        Of replayed ones the inputs alone: their ids stand for nothing outside their batch.
+        """
         if batch.inputs is not None:
             if self._queries is None:
                 self._queries = RecentKeys(self._seconds)
             self._queries.update(batch.inputs, now)
+        if batch.replayed:
+            return np.empty(0, np.uint64)
         if batch.scores.values.size:
             self._add_matches(batch, now)
         return np.empty(0, np.uint64) if batch.ids is None else self._add_results(batch.ids, now)
@@ -205,11 +210,12 @@ class Retrieval:
 
 
 def _told(batch: EventBatch, position: int) -> Query:
+    query_id = None if batch.query_ids is None else batch.query_ids[position]
     ids = None if batch.ids is None else batch.ids[position]
     first, end = batch.scores.offsets[position : position + 2].tolist()
     return Query(
         timestamp=float(batch.timestamp[position]),
-        query_id=None if batch.query_ids is None else batch.query_ids[position],
+        query_id=None if isinstance(query_id, Hashed) else query_id,
         trace_id=None if batch.trace_ids is None else batch.trace_ids[position],
         ids=tuple(map(str, ids or ())),
         scores=tuple(batch.scores.values[first:end].tolist()),

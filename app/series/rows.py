@@ -26,6 +26,8 @@ _RECALL_AT: Final = RELEVANCE_K.index(10)
 class Vectors:
     """The valid vectors of a batch."""
 
+    count: int
+    """How many there are; of a replayed batch without a row each."""
     matrix: NDArray[np.float32]
     """Shape (n, dimension)."""
     events: NDArray[np.intp]

@@ -89,8 +89,6 @@ class Series:
         self._measuring: Measuring | None = None
         self._measured_before: MeasuredBefore | None = None
         self._downtime = Downtime(timing)
-        self.position = 0
-        """Of the last record of a journal that was applied to it; see `app.state`."""
         self._trailing = TrailingSpans()
         self._recent_inputs: RecentInputs | None = None
         self._learning: Learning | None = Learning(timing, now, rng)
@@ -117,6 +115,8 @@ class Series:
                     self._staged_events >= STAGED_EVENTS
                     or self._staged_numbers >= STAGED_NUMBERS
                     or self._staged_ids >= STAGED_IDS
+                    # While there are votes, request by request: what they judge must not hang on who reads when.
+                    or (not self._dimension.settled and batch.vectors.offsets[-1] > 0)
                 ):
                     self._fold(now)
             return refused
@@ -272,11 +272,18 @@ class Series:
             self._learning = Learning(self._timing, now, self._rng)
 
     def set_poor_match_limit(self, limit: float | None) -> None:
-        """Judge matches from now on by this limit."""
+        """Judge matches from now on by this limit; what came before is judged by the one that was in force."""
         with self._lock:
             if limit != self._totals.poor_match_limit:
+                self._fold(self._last_arrival)
                 self._told = None
                 self._totals.set_poor_match_limit(limit)
+
+    def restart_counters(self) -> None:
+        """Begin every count at 0."""
+        with self._lock:
+            self._fold(self._last_arrival)
+            self._totals, self._told = self._totals.restarted(), None
 
     def freeze(self, pieces: Pieces, now: float) -> Tree:
         """What `thaw` takes. Holds the series for some hundred us, and some ms where all its panes are to be written.
@@ -290,7 +297,6 @@ class Series:
                 # Without its vectors a frame could not be fitted to it: it begins anew.
                 learning_tree = learning.freeze(pieces) if pieces.vectors else {}
             return {
-                "position": self.position,
                 "saved": now,
                 "last_arrival": self._last_arrival,
                 "space": self._space,
@@ -313,7 +319,6 @@ class Series:
         """
         with self._lock:
             away = max(0.0, now - tree["saved"])
-            self.position = tree["position"]
             # That nobody was there to see its traffic does not make a series idle.
             self._last_arrival = tree["last_arrival"] + away
             self._space = tree["space"]
@@ -388,6 +393,7 @@ class Series:
         self._staged_numbers = 0
         self._staged_ids = 0
         self._ladder.advance(now)
+        self._totals.accept(batch)
         if batch.probe is not None and batch.probe.any():
             self._fold_probes(batch.take(np.flatnonzero(batch.probe)), now)
             batch = batch.take(np.flatnonzero(~batch.probe))
@@ -395,9 +401,8 @@ class Series:
             self._fold_traffic(batch, now)
 
     def _fold_probes(self, batch: EventBatch, now: float) -> None:
-        """Probes are no traffic: they feed the same-input check, and are counted."""
+        """Probes are no traffic: they feed the same-input check."""
         batch, vectors = self._dimension.valid_vectors(batch)
-        self._totals.add_probes(batch)
         if not len(vectors.matrix):
             return
         if self._learning is not None and vectors.inputs is not None:
@@ -409,7 +414,7 @@ class Series:
 
     def _fold_traffic(self, batch: EventBatch, now: float) -> None:
         batch, vectors = self._dimension.valid_vectors(batch)
-        labelled = self._totals.add(batch, vectors=len(vectors.matrix))
+        labelled = self._totals.add(batch, vectors.count)
         self._slices.add(batch, self._totals.poor_match_limit, now)
         self._keep_results(batch, now)
         positions = self._ladder.positions(batch.timestamp)

@@ -15,6 +15,7 @@ from app.model import (
     SeriesKey,
     SimilarityMetric,
     VectorFault,
+    add_in_order,
 )
 from app.relevance import RelevanceSums
 from app.series.labelled import Labelled, judge_labelled
@@ -51,11 +52,14 @@ class Totals:
         self.traced = Traced(SIMILARITY_BOUNDS)
         """Of the top-1 similarities."""
 
-    def add(self, batch: EventBatch, vectors: int) -> Labelled | None:
-        """Count the events of a batch, of which `vectors` carried a valid vector; its labelled queries, as judged."""
+    def accept(self, batch: EventBatch) -> None:
+        """Count events as accepted, probes among them, which count as nothing else."""
         self.events += len(batch)
-        self.represented_events += float(batch.weight.sum())
+        self.represented_events = add_in_order(self.represented_events, batch.weight)
         self.last_event = max(self.last_event, float(batch.timestamp.max()))
+
+    def add(self, batch: EventBatch, vectors: int) -> Labelled | None:
+        """Count accepted traffic, of which `vectors` carried a valid vector; its labelled queries, as judged."""
         self.vectors += vectors
         if batch.fault.any():
             for code, count in enumerate(np.bincount(batch.fault, minlength=len(VECTOR_FAULTS) + 1)[1:]):
@@ -70,12 +74,6 @@ class Totals:
                     self.buckets[signal.name] = BucketCounts(signal.bounds)
                 self.buckets[signal.name].update(finite)
         return labelled
-
-    def add_probes(self, batch: EventBatch) -> None:
-        """Count events that are no traffic: accepted, and nothing else."""
-        self.events += len(batch)
-        self.represented_events += float(batch.weight.sum())
-        self.last_event = max(self.last_event, float(batch.timestamp.max()))
 
     def _add_queries(self, batch: EventBatch) -> None:
         queries = int(np.count_nonzero(batch.query))
@@ -151,6 +149,12 @@ class Totals:
         self.poor_match_queries, self.withdrawn_results = tree["poor_match_queries"], tree["withdrawn_results"]
         self.relevance = None if tree["relevance"] is None else RelevanceSums.thaw(tree["relevance"])
         self.traced.thaw(tree["traced"])
+
+    def restarted(self) -> Totals:
+        """The same with every count at 0, as after a restart that lost some."""
+        restarted = Totals(self.key, self.first_seen)
+        restarted.thaw(self.freeze(), counters=False)
+        return restarted
 
     def copy(self) -> Totals:
         """Return an independent copy: later events do not change it. 15 microseconds; deepcopy takes ten times that."""

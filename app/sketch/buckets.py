@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from app.model import Floats
+from app.model import Floats, add_in_order
 from app.tree import Tree
 
 
@@ -35,7 +35,7 @@ class BucketCounts:
         self.counts += np.bincount(bucket, minlength=self.counts.size)
         # Numbers so large that their sum overflows make it infinite, which is as true as float64 can have it.
         with np.errstate(over="ignore"):
-            self.sum += float(values.sum())
+            self.sum = add_in_order(self.sum, values)
 
     def merge(self, other: BucketCounts) -> None:
         """Add the counts of `other`, which has the same bounds."""

