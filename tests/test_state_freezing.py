@@ -543,7 +543,7 @@ def test_the_scores_after_a_restart_are_those_before_it(learned):
     one, other, of_sketches = scores(before), scores(after), {"norm", "top1"}
     assert one.keys() == other.keys() >= {"mean_shift", "novelty", *of_sketches}
     for name in one:
-        assert one[name] == pytest.approx(other[name], abs=0.05 if name in of_sketches else 1e-3)
+        assert one[name] == pytest.approx(other[name], abs=0.15 if name in of_sketches else 1e-3)
     assert before.baselines[0].id == after.baselines[0].id
     assert before.windows["1h"].events == after.windows["1h"].events
 

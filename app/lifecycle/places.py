@@ -32,7 +32,7 @@ class Places:
 
     def freeze(self) -> Tree:
         """What `thaw` takes."""
-        return {"models": list(self._models), "indexes": [list(labels) for labels in self._indexes]}
+        return {"models": sorted(self._models), "indexes": [list(labels) for labels in sorted(self._indexes)]}
 
     def thaw(self, tree: Tree) -> None:
         """Go on from what was frozen."""
