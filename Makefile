@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack run test test-faults test-nightly test-month check check-style check-types check-prometheus check-docs docs format bench bench-detection lock audit sbom dashboards-picture clean
+.PHONY: help demo stack run test test-faults test-nightly test-month check check-style check-types check-prometheus check-docs docs format bench bench-detection bench-peers bench-check lock audit sbom dashboards-picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,12 @@ bench: $(INSTALLED_BENCH) ## measure speed and memory beside reference servers; 
 bench-detection: $(INSTALLED_BENCH) ## measure false alarms and power: ARGS="--data DIRECTORY" for .npz files of your own
 	@$(BIN)/python -m bench.detection $(ARGS)
 
+bench-peers: $(INSTALLED_BENCH) ## install whylogs, Evidently, alibi-detect, river and do the same work in turns; 3 GB
+	@$(BIN)/python -m bench.peers $(ARGS)
+
+bench-check: $(INSTALLED) ## fail where a piece of work became slower by a fifth, by the ratios in bench/guard.json
+	@$(BIN)/python -m bench.guard $(ARGS)
+
 # Of every platform and Python that the project supports, so that one file serves images and virtual environments.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	--default-index https://pypi.org/simple --no-emit-index-url
@@ -100,7 +106,7 @@ test-month: $(INSTALLED) ## thirty simulated days judged by the shipped rules in
 	@$(BIN)/python -m bench.month $(ARGS)
 
 clean: ## remove .venv, caches and what builds leave
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out
+	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -12,3 +12,6 @@ from hypothesis import settings
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+# They import libraries that are installed beside this project's, never with them: `make bench-peers`.
+collect_ignore = ["bench/peers/foreign"]

@@ -1,0 +1,1 @@
+"""Peers: run in environments of their own, which have what they import."""
