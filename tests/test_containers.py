@@ -236,19 +236,23 @@ while read -r _ at _; do
     case "$at" in /proc*|/sys*) ;; *) mount -o remount,bind,ro "$at" 2>/dev/null || true ;; esac
 done </proc/self/mounts
 cd /
+# What is a volume there, owned as in the image.
+[ -z "$VOLUME" ] || mount -t tmpfs -o mode=0700,uid=USER,gid=USER tmpfs "$VOLUME"
 exec setpriv --reuid USER --regid USER --clear-groups --no-new-privs --inh-caps=-all,+dac_read_search \\
     --ambient-caps=-all,+dac_read_search --bounding-set=-all,+dac_read_search "$@"
 """
 
 
-def confined(*command):
+def confined(*command, volume=""):
     """A command as the container's user, below a root that is read-only: what a daemon would do, by util-linux.
+
+    It may write below `volume`, a directory.
 
     The interpreter may lie in a home that others cannot look into, so the right to read everything stays.
     """
     for program in ("unshare", "setpriv"):
         _program(program, "util-linux")
-    script = READ_ONLY.replace("USER", USER)
+    script = READ_ONLY.replace("USER", USER).replace("$VOLUME", str(volume))
     as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env"]
     if as_root and shutil.which("sudo") is None:
         pytest.skip("needs root, for a read-only view of the file system")
@@ -277,15 +281,21 @@ def test_the_read_only_view_is_one(tmp_path):
     assert f"{USER} {USER} [] []\n" == done.stdout, done.stderr
 
 
-def test_the_exporter_serves_as_a_number_that_is_nobody_on_a_read_only_root(started):
-    """As its container does: it takes an event and answers a scrape, and complains of nothing."""
-    address = free_address()
+def test_the_exporter_serves_as_a_number_that_is_nobody_on_a_read_only_root(started, tmp_path):
+    """As its container does: it takes an event, answers a scrape, keeps its state, and complains of nothing."""
+    address, volume = free_address(), tmp_path / "data"
+    volume.mkdir()
     command = [word.replace("0.0.0.0:10877", address) for word in words("exporter")]
+    assert ["state:/data"] == SERVICES["exporter"]["volumes"]
+    place = command[command.index("--state-dir") + 1]
+    command = [word.replace("/data/", f"{volume}/") for word in command]
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     event = json.dumps({"model": "e5", "embedding": [1.0, 2.0]}).encode()
 
     _, process, log = started(
-        confined(sys.executable, "-m", "app.cli", *command), f"http://{address}/-/healthy", env=environment
+        confined(sys.executable, "-m", "app.cli", *command, volume=volume),
+        f"http://{address}/-/healthy",
+        env=environment,
     )
     request = urllib.request.Request(f"http://{address}/v1/events", event, {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()
@@ -295,5 +305,9 @@ def test_the_exporter_serves_as_a_number_that_is_nobody_on_a_read_only_root(star
     if os.geteuid() == 0:
         status = Path(f"/proc/{process.pid}/status").read_text()
         assert re.search(rf"^Uid:\t{USER}\t{USER}\t{USER}\t{USER}$", status, re.MULTILINE)
+        # As the process sees it: the volume is there for it alone.
+        kept = Path(f"/proc/{process.pid}/root{volume}") / Path(place).relative_to("/data")
+        assert (int(USER), 0o700) == (kept.stat().st_uid, kept.stat().st_mode & 0o777)
+        assert {"lock", "input.key", "baselines"} <= {each.name for each in kept.iterdir()}
     said = log.read_text().lower()
     assert not re.search(r"error|denied|read-only|traceback", said), said
