@@ -1,4 +1,4 @@
-"""The command line: embedding-drift-exporter serve | demo | compare | check-config."""
+"""The command line: embedding-drift-exporter serve | demo | compare | check-config | check-state."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from app import __version__
 from app.config import SETTINGS, ConfigError, Loaded, Settings, add_flags, load
@@ -159,6 +160,47 @@ def _compare(call: Call) -> int:
     return run(call.arguments)
 
 
+CHECK_STATE = """\
+Say what a state directory holds, and whether all of it is as it was written.
+It only reads, and may be run beside the exporter that the directory belongs to."""
+
+CHECK_STATE_NOTE = """\
+exit code:
+  0  all of it can be restored
+  1  something is damaged, missing or of a newer version
+  2  wrong usage, or not a directory that can be read"""
+
+
+def _add_check_state_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = CHECK_STATE
+    parser.epilog = CHECK_STATE_NOTE
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="what --state-dir names")
+
+
+def _check_state(call: Call) -> int:
+    if call.unknown:
+        call.parser.error(f"unknown arguments: {' '.join(call.unknown)}")
+    from app import logs  # noqa: PLC0415
+    from app.state.check import check  # noqa: PLC0415
+
+    # What is found is told below, once.
+    logs.configure("critical", "logfmt")
+    try:
+        found = check(call.arguments.directory)
+    except OSError as error:
+        print(f"{PROGRAM}: error: {call.arguments.directory}: {error.strerror}", file=sys.stderr)
+        return 2
+    if found.owned:
+        print("owned by an exporter that is running: what it changes meanwhile may look damaged")
+    for line in found.holds:
+        print(line)
+    for name in found.set_aside:
+        print(f"set aside before: {name}")
+    for line in found.faults:
+        print(f"DAMAGED {line}")
+    return 1 if found.faults else 0
+
+
 COMMANDS = (
     Command("serve", "take events and answer scrapes, until stopped", add_flags, _serve, takes_settings=True),
     Command(
@@ -182,6 +224,13 @@ COMMANDS = (
         _check_config,
         takes_settings=True,
     ),
+    Command(
+        "check-state",
+        "say what a state directory holds, and what of it is damaged",
+        _add_check_state_arguments,
+        _check_state,
+        takes_settings=False,
+    ),
 )
 
 
@@ -190,7 +239,7 @@ def main(
 ) -> int:
     """Run a command and return the exit code.
 
-    0 done, 1 check-config found problems or compare found drift, 2 wrong usage, settings or files.
+    0 done, 1 check-config or check-state found problems, or compare drift, 2 wrong usage, settings or files.
 
     Raises SystemExit where argparse ends the program: after --help and --version (0) and on usage that names no known
     command or leaves out a flag's value (2).
