@@ -481,6 +481,11 @@ def test_any_text_is_a_value_or_a_problem(setting, text):
     assert told.isprintable()
 
 
+def test_too_little_in_flight_is_a_problem_also_where_the_body_was_left_alone():
+    """It ended in a KeyError."""
+    assert "max_inflight_mib (1)" in problems("--max-inflight-mib=1")[0]
+
+
 def test_a_list_in_the_file_keeps_commas(write):
     """The way to give a name or path with a comma in it."""
     assert ("a,b", "c") == loaded(file=write("reserved_models: ['a,b', c]")).settings.reserved_models

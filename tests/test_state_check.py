@@ -38,7 +38,7 @@ def directory(tmp_path):
 
     def freeze(pieces):
         rows = pieces.piece(stamp, lambda: {"rows": np.ones(4, np.float32)})
-        return {"totals": {"counts": [7, 7, 7, 0, 0]}, "rows": rows}
+        return {"series": {"totals": {"counts": [7, 7, 7, 0, 0]}, "rows": rows}}
 
     segment = Segment.begin(taken.path, 1, NOTHING, gap=False)
     segment.append([b"one", b"two"])

@@ -237,7 +237,7 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> Iterator[
         )
     if settings.max_body_mib > settings.max_inflight_mib:
         yield Problem(
-            sources["max_body_mib"],
+            sources.get("max_body_mib", sources.get("max_inflight_mib", "")),
             f"{settings.max_body_mib} is more than max_inflight_mib ({settings.max_inflight_mib}), so the largest "
             "bodies could never be taken; raise max_inflight_mib",
         )
