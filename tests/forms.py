@@ -30,7 +30,8 @@ class Form:
 
 
 def float32(numbers):
-    return np.array(numbers, "<f4").tobytes()
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, as senders' own conversions make it
+        return np.array(numbers, "<f4").tobytes()
 
 
 def with_vectors(write, events, *fields):

@@ -70,8 +70,8 @@ def baseline_file(secret_file, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exporter(start, baseline_file, secret_file):
-    """The exporter as a user starts it, 240 times as fast, with queries of every kind.
+def exporter(start, baseline_file, secret_file, tmp_path_factory):
+    """The exporter as a user starts it, 240 times as fast, with queries of every kind; it was stopped once before.
 
     They come for an hour of its time: then the windows that are exported are full, and measured in the frame.
     """
@@ -83,7 +83,14 @@ def exporter(start, baseline_file, secret_file):
         str(secret_file),
         "--slice-labels",
         "locale,source",
+        "--state-dir",
+        str(tmp_path_factory.mktemp("state") / "state"),
+        "--state-mode",
+        "journal",
     ]
+    before = start("exporter before", serve, "/-/ready")
+    before.popen.terminate()
+    assert 0 == before.popen.wait(DEADLINE_SECONDS), before.log.read_text()
     process = start("exporter", serve, "/-/ready")
     rng = np.random.default_rng(7)
     deadline = time.monotonic() + DEADLINE_SECONDS

@@ -23,7 +23,7 @@ import structlog
 from bench.detection.traffic import DAY
 from bench.month import backfill, judge, record, simulate, speed
 from bench.month.fleet import FLEET, Member
-from bench.month.quick import CHANGE_SECONDS, CONTROLS, PAGED, QUICK, QUICK_DAYS, TICKETED
+from bench.month.quick import CHANGE_SECONDS, CONTROLS, PAGED, QUICK, QUICK_DAYS, TOLD
 from bench.month.server import server
 
 OUT: Final = Path(__file__).parents[1] / "out" / "month"
@@ -95,17 +95,17 @@ def judged(  # noqa: PLR0917 - what is judged, of when, and where it lies
 def verdict(incidents: Sequence[judge.Incident], members: Sequence[Member]) -> list[str]:
     """What is not as it should be: healthy series are silent, controls are not."""
     controls = {each.name for each in CONTROLS} & {each.name for each in members}
-    calls = Counter(each.call for each in incidents if each.group.get("model") not in controls)
-    print(f"healthy series: {calls['page']} pages, {calls['ticket']} tickets")
-    found = [] if not calls["page"] else [f"{calls['page']} pages of healthy series, 0 are allowed"]
-    if calls["ticket"] > TICKETS:
-        found.append(f"{calls['ticket']} tickets of healthy series, {TICKETS} is allowed")
-    for control, call in ((PAGED, "page"), (TICKETED, "ticket")):
+    counted = Counter(each.call for each in incidents if each.group.get("model") not in controls)
+    print(f"healthy series: {counted['page']} pages, {counted['ticket']} tickets")
+    found = [] if not counted["page"] else [f"{counted['page']} pages of healthy series, 0 are allowed"]
+    if counted["ticket"] > TICKETS:
+        found.append(f"{counted['ticket']} tickets of healthy series, {TICKETS} is allowed")
+    for control, calls in ((PAGED, ("page",)), (TOLD, ("page", "ticket"))):
         if control.name not in controls:
             continue
         own = [each for each in incidents if each.group.get("model") == control.name]
-        if not any(each.call == call and each.begin >= CHANGE_SECONDS for each in own):
-            found.append(f"no {call} for {control.name}")
+        if not any(each.call in calls and each.begin >= CHANGE_SECONDS for each in own):
+            found.append(f"no {' or '.join(calls)} for {control.name}")
         if any(each.begin < CHANGE_SECONDS for each in own):
             found.append(f"{control.name} was told of before anything had changed")
     return found

@@ -79,6 +79,7 @@ class _PromptStore(MemoryStore):
             return
         if self._counted is None:
             self._counted = Totals(self._key, first_seen=now)
+        self._counted.accept(batch)
         self._counted.add(batch, vectors=int(np.count_nonzero(batch.vectors.lengths)))
         self.append(batch, now)
 

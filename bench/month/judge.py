@@ -50,7 +50,7 @@ def held(times: Sequence[float], step: float, wait: float) -> Iterator[tuple[flo
     >>> list(held([0, 300, 600, 1500], 300, 600))
     [(300, 900)]
     >>> list(held([0, 900], 300, 120))
-    [(0, 300), (900, 1200)]
+    [(0.0, 300), (900.0, 1200)]
     """
     begin = last = None
     for time in [*times, None]:

@@ -1,4 +1,4 @@
-"""The month in little, and its controls: a new tokenizer must page, new topics must open a ticket."""
+"""The month in little, and its controls: a new tokenizer must page, new topics open a ticket at least."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ CHANGE_SECONDS: Final = 1.5 * DAY
 QUICK: Final[Sequence[Member]] = (Member("calm", "quiet", 302),)
 
 PAGED: Final = Member("tokenizer", "usual", 303, new_tokenizer_at=CHANGE_SECONDS)
-TICKETED: Final = Member("topics", "usual", 304, injection=Injection(CHANGE_SECONDS, 0.10))
+TOLD: Final = Member("topics", "usual", 304, injection=Injection(CHANGE_SECONDS, 0.10))
 
-CONTROLS: Final[Sequence[Member]] = (PAGED, TICKETED)
+CONTROLS: Final[Sequence[Member]] = (PAGED, TOLD)
