@@ -337,6 +337,18 @@ def test_a_stop_writes_what_waits_and_takes_no_more(tmp_path, kept):
     assert [b"x"] == list(Reading(tmp_path, None))
 
 
+def test_the_cut_after_a_stop_follows_what_was_written(tmp_path, kept):
+    """The last snapshot comes after the journal has ended: who falls back a generation reads on through all of it."""
+    run(kept.commit(b"x"))
+    kept.journal.stop(5.0)
+    with kept.journal.cut():
+        pass
+
+    reading = Reading(tmp_path, 1, look=True)
+    assert [b"x"] == list(reading)
+    assert reading.report.exact
+
+
 def test_files_are_for_their_owner_alone(tmp_path, kept):
     """0600, whatever the umask."""
     assert 0o600 == Path(tmp_path / "journal-0000000001").stat().st_mode & 0o777

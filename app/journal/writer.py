@@ -180,7 +180,7 @@ class Journal:
             _answer(each for each in group if isinstance(each, _Entry))
         with self._turn:
             if self._segment is not None:
-                self._segment.close()
+                self._close(self._segment.close())
                 self._segment = None
 
     def _next_group(self) -> list[_Entry | _Note]:
