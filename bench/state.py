@@ -1,0 +1,204 @@
+"""What a full state directory costs: its size, snapshots, how long they hold a series, and a start with it."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from app.baseline import Pinned
+from app.intake import Intake, Ledger, Repeats
+from app.lifecycle import Lifecycle
+from app.model import Timing
+from app.outcomes import OutcomeMemory
+from app.state import Keeper, Kept, StateDirectory
+from app.store import MemoryStore
+from app.tree import Part, Pieces, Tree
+from bench.fill import NOW, budget, full_store
+from bench.full import traffic
+from bench.plan import Plan
+from bench.report import Goal, Report, Spread, Table, number
+from bench.server import Server
+
+PART: Final = "state"
+SNAPSHOT_SECONDS: Final = 15.0
+BATCHES: Final = 4
+"""Of 64 events, given to each series between two snapshots: 17 events a second."""
+SNAPSHOTS: Final = 8
+"""After the first."""
+HELD_LIMIT_MS: Final = 20.0
+READY_LIMIT_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.02
+WAIT_SECONDS: Final = 120.0
+FRESHNESS_SECONDS: Final = 3600.0
+MIB: Final = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What one snapshot took."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    held_ms: tuple[float, ...]
+    """Of each series: its lock is held while it is frozen."""
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> float:
+        """Unix seconds of the simulated time."""
+        return self.at
+
+
+class TimedStore(MemoryStore):
+    """Has each series frozen with a clock beside it."""
+
+    def __init__(self, timing: Timing, count: int) -> None:
+        super().__init__(timing, max_series=count, max_state_bytes=sys.maxsize, seed=7)
+        self.held_ms: list[float] = []
+
+    def parts(self, now: Callable[[], float]) -> Iterator[Part]:
+        """Yield the same parts."""
+        for part in super().parts(now):
+            yield Part(part.name, partial(self._frozen, part)) if part.name.startswith("series/") else part
+
+    def _frozen(self, part: Part, pieces: Pieces) -> Tree:
+        begun = time.perf_counter()
+        tree = part.freeze(pieces)
+        self.held_ms.append(1e3 * (time.perf_counter() - begun))
+        return tree
+
+
+class Full:
+    """Full series with final baselines, and what keeps them in a directory."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        timing = Timing()
+        self.clock = Clock()
+        self.store = TimedStore(timing, count)
+        pinned = Pinned(timing, min_events=0, budget=budget(timing))
+        full_store(self.store, pinned, count)
+        secret = bytes(32)
+        lifecycle, outcomes = Lifecycle(secret, FRESHNESS_SECONDS), OutcomeMemory()
+        intake = Intake(Ledger(self.store, outcomes, lifecycle, secret, Repeats()))
+        kept = Kept(self.store, pinned, lifecycle, outcomes, intake, timing, self.clock)
+        self.keeper = Keeper(StateDirectory.take(folder), kept)
+        self._traffic = traffic(count)
+
+    def save(self) -> Saved:
+        """Write a snapshot."""
+        self.store.held_ms.clear()
+        wall, cpu = time.perf_counter(), time.thread_time()
+        if not self.keeper.save():
+            raise RuntimeError("the state could not be saved")
+        return Saved(time.perf_counter() - wall, time.thread_time() - cpu, tuple(self.store.held_ms))
+
+    def go_on(self) -> None:
+        """Let events come until the next snapshot is due."""
+        for _ in range(BATCHES):
+            self.clock.at += SNAPSHOT_SECONDS / BATCHES
+            for each in self._traffic:
+                self.store.append(each.next_batch(self.clock.at), self.clock.at)
+        self.store.totals(self.clock.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Seconds from the start of a process."""
+
+    ready: float
+    scores: float
+
+
+def start(folder: Path, began: float) -> Started:
+    """Start an exporter with the state: when it is ready, and when a scrape has scores."""
+    begun = time.perf_counter()
+    with Server("exporter", "bench.state_server", "{port}", str(folder), repr(began)) as server:
+        waited(server, "/-/ready", b"")
+        ready = time.perf_counter() - begun
+        waited(server, "/metrics", b"\nembedding_drift_score{")
+        return Started(ready, time.perf_counter() - begun)
+
+
+def waited(server: Server, path: str, wanted: bytes) -> None:
+    """Ask until it answers 200 with what is wanted; RuntimeError when it does not in time."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=60) as reply:
+                if wanted in reply.read():
+                    return
+        except urllib.error.URLError:
+            pass
+        time.sleep(POLL_SECONDS)
+    raise RuntimeError(f"no {wanted!r} at {path} within {WAIT_SECONDS:g} s:\n{server.output()}")
+
+
+def measure(plan: Plan) -> Report:
+    """Fill series, save them, let traffic come and save again, then start with what was saved."""
+    count = plan.evaluated
+    # Beside the code, not in /tmp, which may be memory.
+    with TemporaryDirectory(dir=Path(__file__).parent) as folder:
+        state = Path(folder) / "state"
+        full = Full(state, count)
+        first = full.save()
+        nbytes = full.keeper.directory.nbytes()
+        following = []
+        for _ in range(SNAPSHOTS):
+            full.go_on()
+            following.append(full.save())
+        full.keeper.directory.release()
+        starts = [start(state, full.clock.at) for _ in range(min(3, plan.rounds))]
+    return report(count, nbytes, first, following, starts)
+
+
+def report(count: int, nbytes: int, first: Saved, following: list[Saved], starts: list[Started]) -> Report:
+    """The promises, and what each snapshot took."""
+    ready = Spread.of(each.ready for each in starts)
+    goals = [
+        Goal(
+            "the first snapshot holds a series, all of whose panes it writes (all series)",
+            Spread.of(first.held_ms),
+            HELD_LIMIT_MS,
+            "ms",
+        ),
+        Goal(
+            "the following ones, the series that each holds longest",
+            Spread.of(max(each.held_ms) for each in following),
+            HELD_LIMIT_MS,
+            "ms",
+        ),
+        Goal(f"from the start of a process to ready, {count} full series", ready, READY_LIMIT_SECONDS, "s"),
+    ]
+    cpu = statistics.median(each.cpu_seconds for each in following)
+    rows = [
+        ("on disk, after the first snapshot, MiB a series", number(nbytes / count / MIB)),
+        ("first snapshot: wall, s", number(first.wall_seconds)),
+        ("first snapshot: CPU, s", number(first.cpu_seconds)),
+        ("following ones: wall, s", str(Spread.of(each.wall_seconds for each in following))),
+        ("following ones: CPU, s", str(Spread.of(each.cpu_seconds for each in following))),
+        ("following ones: CPU as a share of a core, %", number(100 * cpu / SNAPSHOT_SECONDS)),
+        (
+            "following ones, all series held one after the other, as the cut of a journal does, ms",
+            str(Spread.of(sum(each.held_ms) for each in following)),
+        ),
+        ("start to scores in a scrape, s", str(Spread.of(each.scores for each in starts))),
+    ]
+    caption = (
+        f"{count} full series with final baselines; between two snapshots each is given {BATCHES} batches of 64 events "
+        f"with vectors within {SNAPSHOT_SECONDS:g} s. The first evaluation comes ten seconds after the start."
+    )
+    return Report(PART, goals, [(caption, Table(("", "measured"), rows))], len(starts))

@@ -1,0 +1,45 @@
+"""The exporter with a state directory of `bench.fill`, on a clock that goes on from the moment that state was saved."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+
+import uvicorn
+
+from app import allocator, logs
+from app.config import Settings
+from app.main import create_app, create_store, take_directory
+
+
+class Onward:
+    """Runs on from a given time as fast as the machine's clock."""
+
+    def __init__(self, began: float) -> None:
+        self._ahead = began - time.time()
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time() + self._ahead
+
+
+def main(port: int, folder: Path, began: float) -> None:
+    """Take the state up, then serve."""
+    # As the exporter's own command line does.
+    allocator.keep_large_blocks(os.environ)
+    logs.configure("warning", "logfmt")
+    settings = Settings(state_dir=folder, max_state_mib=4096)
+    directory = take_directory(settings)
+    app = create_app(settings, create_store(settings, directory), Onward(began), directory)
+    gc.collect()
+    gc.freeze()
+    uvicorn.run(
+        app, port=port, loop="uvloop", http="httptools", log_level="warning", access_log=False, server_header=False
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))
