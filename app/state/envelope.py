@@ -36,7 +36,6 @@ class Kind(IntEnum):
     MANIFEST = 1
     PACK = 2
     BASELINE = 3
-    JOURNAL = 4
 
 
 class Damaged(Exception):  # noqa: N818 - says what the file is
