@@ -17,9 +17,11 @@ class Plan:
     """How many full series are made to measure the memory of one."""
     evaluated: int
     """How many full series are evaluated."""
+    kept: int
+    """How many full series a state directory holds."""
     distinct: int
     """How many ids of each kind never come again: more than 200,000."""
 
 
-FULL: Final = Plan(rounds=7, turn_seconds=0.8, series=8, evaluated=16, distinct=1_000_000)
-QUICK: Final = Plan(rounds=3, turn_seconds=0.15, series=4, evaluated=4, distinct=250_000)
+FULL: Final = Plan(rounds=7, turn_seconds=0.8, series=8, evaluated=16, kept=64, distinct=1_000_000)
+QUICK: Final = Plan(rounds=3, turn_seconds=0.15, series=4, evaluated=4, kept=4, distinct=250_000)

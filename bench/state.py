@@ -1,7 +1,8 @@
-"""What a full state directory costs: its size, snapshots, how long they hold a series, and a start with it."""
+"""What a full state directory costs: its size, snapshots, how long they hold a series, a start with it, and ingest."""
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ from app.store import MemoryStore
 from app.tree import Part, Pieces, Tree
 from bench.fill import NOW, budget, full_store
 from bench.full import traffic
+from bench.load import Driven, Pool, Shape, drive
 from bench.plan import Plan
 from bench.report import Goal, Report, Spread, Table, number
 from bench.server import Server
@@ -38,6 +40,13 @@ HELD_LIMIT_MS: Final = 20.0
 READY_LIMIT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.02
 WAIT_SECONDS: Final = 120.0
+FIRST_EVALUATION_SECONDS: Final = 10.0
+"""After the start."""
+SCORES_LIMIT_SECONDS: Final = FIRST_EVALUATION_SECONDS + READY_LIMIT_SECONDS
+NO_SNAPSHOTS_SECONDS: Final = 1e9
+SHAPE: Final = Shape("base64", 64)
+KEPT: Final = 0.9
+"""Of the events per CPU-second, with snapshots."""
 FRESHNESS_SECONDS: Final = 3600.0
 MIB: Final = 1024**2
 
@@ -91,6 +100,9 @@ class Full:
         self.store = TimedStore(timing, count)
         pinned = Pinned(timing, min_events=0, budget=budget(timing))
         full_store(self.store, pinned, count)
+        for baseline in pinned.all():
+            # As the first evaluation does.
+            pinned.calibrations(baseline)
         secret = bytes(32)
         lifecycle, outcomes = Lifecycle(secret, FRESHNESS_SECONDS), OutcomeMemory()
         intake = Intake(Ledger(self.store, outcomes, lifecycle, secret, Repeats()))
@@ -123,14 +135,45 @@ class Started:
     scores: float
 
 
+def exporter(folder: Path, began: float, interval_seconds: float = SNAPSHOT_SECONDS) -> Server:
+    """An exporter with the state of a directory, which it saves so often."""
+    return Server("exporter", "bench.state_server", "{port}", str(folder), repr(began), repr(interval_seconds))
+
+
 def start(folder: Path, began: float) -> Started:
     """Start an exporter with the state: when it is ready, and when a scrape has scores."""
     begun = time.perf_counter()
-    with Server("exporter", "bench.state_server", "{port}", str(folder), repr(began)) as server:
+    with exporter(folder, began) as server:
         waited(server, "/-/ready", b"")
         ready = time.perf_counter() - begun
         waited(server, "/metrics", b"\nembedding_drift_score{")
         return Started(ready, time.perf_counter() - begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What both exporters did with the same requests, one after the other."""
+
+    without: Driven
+    """Snapshots."""
+    with_it: Driven
+
+
+def ingest(folder: Path, began: float, rounds: int, seconds: float) -> list[Turn]:
+    """Drive two exporters with the same state in turn, one of which saves it once in each turn."""
+    other = folder.with_name("other")
+    shutil.copytree(folder, other)
+    pool = Pool(SHAPE)
+    turns = []
+    with exporter(folder, began) as saving, exporter(other, began, NO_SNAPSHOTS_SECONDS) as quiet:
+        for server in (saving, quiet):
+            # Until after the first evaluation and the first snapshot, which has all that the start made anew.
+            waited(server, "/metrics", b"\nembedding_drift_score{")
+        time.sleep(seconds)
+        for turn in range(rounds):
+            driven = {server: drive(server, pool, seconds) for server in ((saving, quiet)[:: 1 - 2 * (turn % 2)])}
+            turns.append(Turn(driven[quiet], driven[saving]))
+    return turns
 
 
 def waited(server: Server, path: str, wanted: bytes) -> None:
@@ -149,7 +192,7 @@ def waited(server: Server, path: str, wanted: bytes) -> None:
 
 def measure(plan: Plan) -> Report:
     """Fill series, save them, let traffic come and save again, then start with what was saved."""
-    count = plan.evaluated
+    count = plan.kept
     # Beside the code, not in /tmp, which may be memory.
     with TemporaryDirectory(dir=Path(__file__).parent) as folder:
         state = Path(folder) / "state"
@@ -161,12 +204,30 @@ def measure(plan: Plan) -> Report:
             full.go_on()
             following.append(full.save())
         full.keeper.directory.release()
-        starts = [start(state, full.clock.at) for _ in range(min(3, plan.rounds))]
-    return report(count, nbytes, first, following, starts)
+        began = full.clock.at
+        del full
+        rounds = min(3, plan.rounds)
+        starts = [start(state, began) for _ in range(rounds)]
+        turns = ingest(state, began, rounds, SNAPSHOT_SECONDS)
+    return report(Measured(count, nbytes, first, following, starts, turns))
 
 
-def report(count: int, nbytes: int, first: Saved, following: list[Saved], starts: list[Started]) -> Report:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that was measured."""
+
+    count: int
+    nbytes: int
+    """On disk, after the first snapshot."""
+    first: Saved
+    following: list[Saved]
+    starts: list[Started]
+    turns: list[Turn]
+
+
+def report(found: Measured) -> Report:
     """The promises, and what each snapshot took."""
+    count, first, following, starts, turns = found.count, found.first, found.following, found.starts, found.turns
     ready = Spread.of(each.ready for each in starts)
     goals = [
         Goal(
@@ -182,10 +243,27 @@ def report(count: int, nbytes: int, first: Saved, following: list[Saved], starts
             "ms",
         ),
         Goal(f"from the start of a process to ready, {count} full series", ready, READY_LIMIT_SECONDS, "s"),
+        Goal(
+            f"from the start of a process to scores in a scrape, {count} full series",
+            Spread.of(each.scores for each in starts),
+            SCORES_LIMIT_SECONDS,
+            "s",
+        ),
+        Goal(
+            "events per CPU-second with snapshots, over those without",
+            Spread.of(turn.without.cpu_per_event / turn.with_it.cpu_per_event for turn in turns),
+            KEPT,
+            "",
+            at_least=True,
+        ),
     ]
     cpu = statistics.median(each.cpu_seconds for each in following)
+    ways = (
+        ("without snapshots", [turn.without for turn in turns]),
+        ("with them", [turn.with_it for turn in turns]),
+    )
     rows = [
-        ("on disk, after the first snapshot, MiB a series", number(nbytes / count / MIB)),
+        ("on disk, after the first snapshot, MiB a series", number(found.nbytes / count / MIB)),
         ("first snapshot: wall, s", number(first.wall_seconds)),
         ("first snapshot: CPU, s", number(first.cpu_seconds)),
         ("following ones: wall, s", str(Spread.of(each.wall_seconds for each in following))),
@@ -195,10 +273,19 @@ def report(count: int, nbytes: int, first: Saved, following: list[Saved], starts
             "following ones, all series held one after the other, as the cut of a journal does, ms",
             str(Spread.of(sum(each.held_ms) for each in following)),
         ),
-        ("start to scores in a scrape, s", str(Spread.of(each.scores for each in starts))),
+        *((f"a request of {SHAPE.batch} events, {name}, ms", waits(driven)) for name, driven in ways),
     ]
     caption = (
         f"{count} full series with final baselines; between two snapshots each is given {BATCHES} batches of 64 events "
-        f"with vectors within {SNAPSHOT_SECONDS:g} s. The first evaluation comes ten seconds after the start."
+        f"with vectors within {SNAPSHOT_SECONDS:g} s. The first evaluation comes {FIRST_EVALUATION_SECONDS:g} seconds "
+        "after the start. Ingest is of one of the series, at full speed, by two exporters with the same state, in "
+        f"turns of {SNAPSHOT_SECONDS:g} s: one of them writes a snapshot in each."
     )
     return Report(PART, goals, [(caption, Table(("", "measured"), rows))], len(starts))
+
+
+def waits(driven: list[Driven]) -> str:
+    """Median and 99th percentile of all requests, and the longest."""
+    every = [1e3 * wait for each in driven for wait in each.latencies_seconds]
+    cuts = statistics.quantiles(every, n=100)
+    return f"{number(cuts[49])}, 99 % {number(cuts[98])}, at most {number(max(every))}"

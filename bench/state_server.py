@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from app import allocator, logs
+from app import main as composition
 from app.config import Settings
 from app.main import create_app, create_store, take_directory
 
@@ -26,8 +27,10 @@ class Onward:
         return time.time() + self._ahead
 
 
-def main(port: int, folder: Path, began: float) -> None:
-    """Take the state up, then serve."""
+def main(port: int, folder: Path, began: float, interval_seconds: float) -> None:
+    """Take the state up, then serve; it is saved so often."""
+    # No setting of the exporter: what snapshots cost is held against none.
+    vars(composition)["INTERVAL_SECONDS"] = interval_seconds
     # As the exporter's own command line does.
     allocator.keep_large_blocks(os.environ)
     logs.configure("warning", "logfmt")
@@ -42,4 +45,4 @@ def main(port: int, folder: Path, began: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))

@@ -14,6 +14,7 @@ from app.baseline.continued import Continued
 from app.baseline.kept import from_tree, to_tree
 from app.drift.sums import FrameSums, VectorSums
 from app.drift.window import Window as DriftWindow
+from app.evaluate.look import look_at, readable
 from app.lifecycle import Lifecycle
 from app.lifecycle.events import Deployment, Document, Documents, Maintenance, Reindex
 from app.model import Outcome, SeriesKey, Timing
@@ -42,7 +43,7 @@ from app.store.duplicates import RecentIds
 from app.tree import Piece, Pieces, new_stamp
 from app.triage import LowestSimilarity, Query
 from tests.builders import KEY, events, ragged, traffic
-from tests.stage import HEALTHY, HOUR, Stage, scores
+from tests.stage import HEALTHY, HOUR, Change, Stage, scores
 
 NOW = 1_800_000_000.0
 TIMING = Timing()
@@ -534,9 +535,9 @@ def restarted(stage, gap=0.0, *, vectors=True):
 def test_the_scores_after_a_restart_are_those_before_it(learned):
     """The same windows against the same limits; sketches toss coins when they are merged, so theirs differ a little.
 
-    Limits are learned anew at a start, of the baseline and all that came in the week after it: so here on both sides.
+    Limits are kept: to learn them again takes half a second for a full series, and the week after a baseline may say a
+    little more by then.
     """
-    learned.pinned._calibrations.clear()
     before = learned.look()
     after = restarted(learned).look()
 
@@ -546,6 +547,60 @@ def test_the_scores_after_a_restart_are_those_before_it(learned):
         assert one[name] == pytest.approx(other[name], abs=0.15 if name in of_sketches else 1e-3)
     assert before.baselines[0].id == after.baselines[0].id
     assert before.windows["1h"].events == after.windows["1h"].events
+
+
+def test_limits_come_back_to_the_last_bit(learned):
+    """And are not learned again, nor written again."""
+    baseline, tree = learned.pinned.find(KEY), through_a_file(learned.pinned.freeze(Pieces()))
+    after = learned.another()
+    after.pinned.thaw(tree)
+    look = look_at(learned.store.find(KEY), learned.clock.now(), baseline, {})
+    one, other = (pinned.calibrations(baseline) for pinned in (learned.pinned, after.pinned))
+
+    assert {"5m", "1h", "24h"} == set(one) == set(other)
+    for name, calibration in one.items():
+        window = readable(look, name, 50)
+        assert calibration.read(window) == other[name].read(window)
+        assert calibration.effects(window) == other[name].effects(window)
+        around = [each.rebased(window).read(calibration.baseline) for each in (calibration, other[name])]
+        assert around[0] == around[1]
+    stamps = [{piece.stamp for _, _, piece in each["limits"]} for each in (tree, after.pinned.freeze(Pieces()))]
+    assert stamps[0] == stamps[1]
+
+
+@pytest.mark.parametrize("change", [Change(scores=False), Change(vectors=False)], ids=["vectors alone", "scores alone"])
+def test_limits_of_a_part_of_the_signals_come_back(change):
+    """What a baseline has no limit for, it has none for after it."""
+    stage = Stage(hours=2)
+    stage.run(3 * HOUR, change)
+    baseline, after = stage.pinned.find(KEY), stage.another()
+    after.pinned.thaw(through_a_file(stage.pinned.freeze(Pieces())))
+    look = look_at(stage.store.find(KEY), stage.clock.now(), baseline, {})
+    window = readable(look, "1h", 50)
+
+    assert stage.pinned.calibrations(baseline)["1h"].read(window) == after.pinned.calibrations(baseline)["1h"].read(
+        window
+    )
+
+
+@pytest.mark.parametrize("what", ["budget", "version", "baseline", "lost", "layout"])
+def test_limits_that_others_would_be_learned_for_are_learned_again(learned, what):
+    """By another budget, of another version, of another baseline, lost with their pack, or of other statistics."""
+    tree = through_a_file(learned.pinned.freeze(Pieces()))
+    frozen = tree["limits"][0]
+    if what in {"budget", "version"}:
+        tree["rules"] |= {"version": "0"} if what == "version" else {"alpha": {"1h": 0.5}}
+    elif what == "baseline":
+        frozen[1] = "another"
+    elif what == "lost":
+        frozen[2].tree = None
+    else:
+        del frozen[2].tree["windows"]["1h"]["vectors"]["novelty"]["wobble"]
+    after = learned.another()
+    after.pinned.thaw(tree)
+
+    assert [] == after.pinned.freeze(Pieces())["limits"]
+    assert {"5m", "1h", "24h"} == set(after.pinned.calibrations(after.pinned.find(KEY)))
 
 
 @pytest.mark.parametrize("gap", [10.0, HOUR, 48 * HOUR])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from threading import RLock
 
 import structlog
 
+from app import __version__
 from app.baseline.calibrate import MINIMUM_BLOCKS, Budget, calibrate
 from app.baseline.continued import Continued
 from app.baseline.reference import Origin, PinnedBaseline, State, freeze
+from app.drift import kept
 from app.drift.calibration import Calibration
 from app.drift.window import Window
 from app.model import SeriesKey, Timing
 from app.series import Learned, Material, Series
-from app.tree import Pieces, Tree
+from app.tree import Piece, Pieces, Tree, new_stamp
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,16 @@ class Progress:
     seconds_needed: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Limits:
+    """The limits against one baseline, as they were learned last."""
+
+    baseline: str
+    """Its id."""
+    calibrations: dict[str, Calibration]
+    stamp: int = field(default_factory=new_stamp)
+
+
 class Pinned:
     """The pinned baseline of each series. Safe from any thread.
 
@@ -57,7 +70,7 @@ class Pinned:
         # Held while a baseline is made of what was collected, or a slower thread could bring back a forgotten one.
         self._lock = RLock()
         self._baselines: dict[SeriesKey, PinnedBaseline] = {}
-        self._calibrations: dict[SeriesKey, tuple[str, dict[str, Calibration]]] = {}
+        self._limits: dict[SeriesKey, _Limits] = {}
         self._continued: dict[SeriesKey, tuple[str, Continued]] = {}
         # By the blocks at the last try: a try costs a second of CPU, and only another block may tell more.
         self._tried: dict[SeriesKey, tuple[int, bool]] = {}
@@ -88,7 +101,7 @@ class Pinned:
             return baseline
         if done:
             series.stop_learning()
-        self._calibrations[series.key] = (made.id, calibrations)
+        self._limits[series.key] = _Limits(made.id, calibrations)
         return self._keep(made)
 
     def _is_time(self, learned: Learned, baseline: PinnedBaseline | None, now: float) -> bool:
@@ -111,34 +124,43 @@ class Pinned:
         if baseline.state != "final" or baseline.origin not in {"learned", "window"}:
             return
         with self._lock:
-            kept = self._continued.get(baseline.key)
-            if kept is None or kept[0] != baseline.id:
-                kept = self._continued[baseline.key] = (baseline.id, Continued(baseline.created, self._timing))
-            continued = kept[1]
+            since = self._continued.get(baseline.key)
+            if since is None or since[0] != baseline.id:
+                since = self._continued[baseline.key] = (baseline.id, Continued(baseline.created, self._timing))
+            continued = since[1]
             for name, (window, score) in windows.items():
                 continued.observe(name, window, score, now)
             due = continued.is_due(now)
         if due:
-            self._calibrations[baseline.key] = (
-                baseline.id,
-                calibrate(baseline.content, self._timing, self._budget, continued),
-            )
+            self._learn_limits(baseline, continued)
 
     def calibrations(self, baseline: PinnedBaseline) -> dict[str, Calibration]:
         """The limits against a baseline, for each window that has any; learned at the first call."""
-        known = self._calibrations.get(baseline.key)
-        if known is None or known[0] != baseline.id:
-            kept = self._continued.get(baseline.key)
-            continued = None if kept is None or kept[0] != baseline.id else kept[1]
-            known = baseline.id, calibrate(baseline.content, self._timing, self._budget, continued)
-            self._calibrations[baseline.key] = known
-        return known[1]
+        known = self._limits.get(baseline.key)
+        if known is None or known.baseline != baseline.id:
+            since = self._continued.get(baseline.key)
+            known = self._learn_limits(baseline, None if since is None or since[0] != baseline.id else since[1])
+        return known.calibrations
+
+    def _learn_limits(self, baseline: PinnedBaseline, continued: Continued | None) -> _Limits:
+        # Beside the lock: it takes some tenths of a second.
+        learned = _Limits(baseline.id, calibrate(baseline.content, self._timing, self._budget, continued))
+        with self._lock:
+            self._limits[baseline.key] = learned
+        return learned
 
     def freeze(self, pieces: Pieces) -> Tree:
-        """What was learned since each baseline; the baselines themselves are kept apart, see `baseline.kept`."""
+        """What was learned since each baseline, and its limits; the baselines are kept apart, see `baseline.kept`."""
         with self._lock:
+            # Directions of few vectors say much of them: without vectors limits are learned again at a start.
+            limits = self._limits if pieces.vectors else {}
             return {
                 "continued": [[list(key), each.freeze(pieces)] for key, (_, each) in self._continued.items()],
+                "rules": self._rules_of_limits(),
+                "limits": [
+                    [list(key), each.baseline, pieces.piece(each.stamp, partial(kept.to_tree, each.calibrations))]
+                    for key, each in limits.items()
+                ],
             }
 
     def thaw(self, tree: Tree) -> None:
@@ -148,6 +170,26 @@ class Pinned:
                 baseline = self._baselines.get(SeriesKey(*name))
                 if baseline is not None and baseline.created == frozen["created"]:
                     self._continued[baseline.key] = baseline.id, Continued.thaw(frozen, self._timing)
+            if tree.get("rules") == self._rules_of_limits():
+                for name, of, piece in tree["limits"]:
+                    self._thaw_limits(SeriesKey(*name), of, piece)
+
+    def _thaw_limits(self, key: SeriesKey, of: str, piece: Piece) -> None:
+        baseline = self._baselines.get(key)
+        if baseline is None or baseline.id != of or piece.tree is None:
+            return
+        frame = baseline.content.frame
+        try:
+            calibrations = kept.from_tree(piece.tree, None if frame is None else frame.whitening)
+        except (KeyError, TypeError, ValueError):
+            # Those of another layout: they are learned at the first evaluation.
+            log.warning("limits not restored", **key._asdict())
+            return
+        self._limits[key] = _Limits(of, calibrations, piece.stamp)
+
+    def _rules_of_limits(self) -> Tree:
+        """What limits are learned by: those of another version, or of another budget, are learned again."""
+        return {"version": __version__, "alpha": {name: self._budget.alpha(name) for name in self._timing.windows}}
 
     def find(self, key: SeriesKey) -> PinnedBaseline | None:
         """The baseline at hand, without looking for more."""
@@ -209,7 +251,7 @@ class Pinned:
         """Forget a baseline and learn anew; say whether there was one."""
         with self._lock:
             present = self._baselines.pop(key, None)
-            self._calibrations.pop(key, None)
+            self._limits.pop(key, None)
             self._continued.pop(key, None)
             if series is not None:
                 series.restart_learning(now)
