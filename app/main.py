@@ -21,7 +21,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.access import Access, AccessError, Files, Role
-from app.api import MAIN, METRICS, Admission, BodyReader, DirectApp, Services, add_routes
+from app.api import INGEST_PATHS, MAIN, METRICS, Admission, BodyReader, DirectApp, Doorstep, Services, add_routes
 from app.baseline import BASELINES, Budget, Pinned, Reader
 from app.config import Address, Settings
 from app.decode import Limits
@@ -342,6 +342,7 @@ def serve(settings: Settings) -> int:
         connections,
         access,
         stopping=services.close_intake,
+        turn_away={MAIN: Doorstep(services.admission, own, INGEST_PATHS).reply},
         debug=settings.log_level == "debug",
         request_seconds=settings.request_timeout_seconds,
         stop_seconds=settings.shutdown_timeout_seconds,

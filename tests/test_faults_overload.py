@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 EVENTS = 100
 """Of a request. Without vectors of thousands of bytes: what is to be overloaded is the exporter, not the loopback."""
 
+SHARE = 0.9
+"""Of the capacity, taken at twice of it."""
+
 SENDERS = 8
 CONNECTIONS = 128
 """Twice the requests that may wait."""
@@ -36,7 +40,7 @@ class Plan:
     overload_seconds: float
 
 
-SHORT = pytest.param(Plan(3, 2, 10), marks=pytest.mark.faults, id="30 s")
+SHORT = pytest.param(Plan(8, 1.5, 3.75), marks=pytest.mark.faults, id="30 s")
 LONG = pytest.param(Plan(20, 5, 30), marks=pytest.mark.nightly, id="10 min")
 
 
@@ -106,14 +110,21 @@ class Scraper:
             self.health_seconds.append(time.perf_counter() - begun)
 
 
-def share(alone, beside):
+def share(turns):
     """Of the capacity taken at exactly twice of it, where each request that is taken goes with one that is shed.
 
-    From CPU time: what taking one costs, alone, and what shedding one costs beside that. A neighbour that takes a core
-    makes more to be shed, and none of it dearer.
+    From CPU time: what taking one costs, alone, and what shedding one costs beside that, over all turns. A neighbour
+    that takes a core makes more to be shed, and none of it dearer.
     """
-    taking = alone["cpu_seconds"] / alone["statuses"]["202"]
-    shedding = (beside["cpu_seconds"] - taking * beside["statuses"]["202"]) / beside["statuses"]["429"]
+    alone, beside = (
+        {
+            "cpu_seconds": sum(each["cpu_seconds"] for each in those),
+            **sum((Counter(each["statuses"]) for each in those), Counter()),
+        }
+        for those in zip(*turns, strict=True)
+    )
+    taking = alone["cpu_seconds"] / alone["202"]
+    shedding = (beside["cpu_seconds"] - taking * beside["202"]) / beside["429"]
     return taking / (taking + max(0.0, shedding))
 
 
@@ -134,20 +145,19 @@ def total(made, name):
 
 @pytest.mark.parametrize("plan", [SHORT, LONG])
 def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_path, plan):
-    """About nine tenths of its capacity are taken, all else is told to come again, and every event is counted."""
+    """Nine tenths of its capacity and more are taken, all else is told to come again, and every event is counted."""
     path = batch(tmp_path / "batch.json")
-    shares, results = [], []
+    turns = []
     with process(tmp_path) as made:
         made.started()
         warm = load(made, path, 2, SENDERS)  # what is made once
         before = load(made, path, 3, 1, rate=5)
         with Scraper(made) as scraper:
-            for _ in range(plan.rounds):
+            # Up to twice as many where neighbours came and went between the turns.
+            while len(turns) < plan.rounds or (share(turns) < SHARE and len(turns) < 2 * plan.rounds):
                 alone = load(made, path, plan.capacity_seconds, SENDERS)
                 rate = 2 * alone["statuses"]["202"] / alone["seconds"]
-                beside = load(made, path, plan.overload_seconds, CONNECTIONS, rate)
-                results += [alone, beside]
-                shares.append(share(alone, beside))
+                turns.append((alone, load(made, path, plan.overload_seconds, CONNECTIONS, rate)))
         after = load(made, path, 3, 1, rate=5)
         accepted = total(made, "embedding_events_total")
         shed = total(made, "embedding_exporter_shed_requests_total")
@@ -155,7 +165,8 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
         log = made.log()
 
     figures = {
-        "shares": [round(each, 2) for each in shares],
+        "share": share(turns),
+        "shares": [round(share([turn]), 2) for turn in turns],
         "scrape": {
             "p50": statistics.median(scraper.seconds),
             "p99": worst(scraper.seconds),
@@ -168,6 +179,7 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
         "resident_mib": [round(each / 2**20) for each in scraper.resident],
     }
     sys.stdout.write(f"{figures}\n")
+    results = [each for turn in turns for each in turn]
     assert {200} == set(scraper.statuses)
     assert all({"202", "429"} >= set(each["statuses"]) for each in results)
     assert shed > 0
@@ -177,8 +189,7 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
     assert shed == sum(each.get("429", 0) for each in replies)
     assert 0 == failures
     assert max(scraper.waiting) <= 64
-    # 0.9 is what is wanted; beside neighbours that take its caches, 0.83 to 1.0 was measured.
-    assert statistics.median(shares) >= 0.75, figures
+    assert share(turns) >= SHARE, figures
     assert worst(scraper.seconds) < 1, figures
     assert max(scraper.seconds) < 5, figures
     assert worst(scraper.health_seconds) < 0.5, figures

@@ -139,7 +139,7 @@ class Transport(asyncio.Transport):
 class Line:
     """A conversation on a loop's own clock, with an application that answers before it reads, or never."""
 
-    def __init__(self, loop, *, answers=True):
+    def __init__(self, loop, *, answers=True, turn_away=None):
         async def app(scope, receive, send):
             if not answers:
                 await asyncio.Event().wait()
@@ -157,6 +157,7 @@ class Line:
             connections=self.room.connections,
             place=self.room.enter(),
             admitted=lambda certificate: True,
+            turn_away=turn_away,
         )
         self.protocol.connection_made(self.transport)
 

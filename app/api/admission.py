@@ -57,6 +57,19 @@ class Admission:
         """Of bodies, whole or in part."""
         return self._bytes
 
+    @property
+    def full(self) -> bool:
+        """Whether small work would be refused: none can be begun at once, and as much waits as may."""
+        return self.waiting >= self._max_waiting and not self._idle
+
+    def overloaded(self) -> Overloaded:
+        """What is raised where it is full."""
+        return Overloaded(Shed.REQUESTS, f"{self._max_waiting} requests wait already: send it again later")
+
+    @property
+    def _idle(self) -> bool:
+        return not self._queue and self._left_seconds > 0
+
     def hold(self, size: int) -> None:
         """Count bytes of a body that came in. Raises `Overloaded`, and counts none of them, where they are too many."""
         if self._bytes + size > self._max_bytes:
@@ -72,9 +85,9 @@ class Admission:
 
         Cancelled, work in the thread goes on to its end, and work that waits is left undone.
         """
-        idle = not self._queue and self._left_seconds > 0
+        idle = self._idle
         if self.waiting >= self._max_waiting and (beside or not idle):
-            raise Overloaded(Shed.REQUESTS, f"{self._max_waiting} requests wait already: send it again later")
+            raise self.overloaded()
         loop = asyncio.get_running_loop()
         if beside:
             return await self._run_beside(loop, work)

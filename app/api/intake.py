@@ -9,8 +9,9 @@ from typing import Final
 
 from fastapi import Request, Response
 
-from app.api.admission import RETRY_AFTER_SECONDS, Overloaded
+from app.api.admission import Overloaded
 from app.api.body import BodyRefused, header
+from app.api.doorstep import overload_reply
 from app.api.reply import error_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge
@@ -51,14 +52,16 @@ async def intake(
         own.count_failure(refused.reason)
         return error_reply(refused.status_code, refused.message, {"Connection": "close"})
     except Overloaded as overloaded:
-        return _shed(services, overloaded)
+        own.count_shed(overloaded.shed)
+        return overload_reply(overloaded)
     content_encoding = header(request, b"content-encoding")
     work = partial(read, header(request, b"content-type"), content_encoding, body)
     beside = len(body) > off_loop_bytes or content_encoding is not None
     try:
         return await _once(request, body, partial(_taken, services, work, beside=beside))
     except Overloaded as overloaded:
-        return _shed(services, overloaded)
+        own.count_shed(overloaded.shed)
+        return overload_reply(overloaded)
     except DecodeError as error:
         own.count_failure(error.reason)
         return error_reply(_status(error), error.message)
@@ -106,15 +109,6 @@ async def _taken(services: Services, read: Callable[[], SentRequest], claim: Cla
 
 def _reply(answer: Answer, headers: dict[str, str] | None = None) -> Response:
     return Response(answer.body, answer.status, headers, "application/json")
-
-
-def _shed(services: Services, overloaded: Overloaded) -> Response:
-    """429 on a connection that stays.
-
-    What is still to come of the body is read and dropped: a sender who is at it would else see a reset, and no reply.
-    """
-    services.metrics.own.count_shed(overloaded.shed)
-    return error_reply(429, overloaded.message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _status(error: DecodeError) -> int:

@@ -167,6 +167,9 @@ ROUTES = (
     _Route("GET", "/docs", get_docs, "people", {200: text("It as a page.", "text/html")}, in_document=False),
 )
 
+INGEST_PATHS = tuple(route.path for route in ROUTES if route.tag == "events")
+"""Where what clients send all the time comes in."""
+
 
 def add_routes(app: DirectApp) -> None:
     """Add every route. What may be asked with GET may be asked with HEAD: a GET-only route would answer 405."""

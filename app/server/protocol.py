@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
+from fastapi import Response
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -34,6 +35,10 @@ _REPLIES: Final[dict[Closed, tuple[HTTPStatus, str]]] = {
     Closed.SLOW_REQUEST: (HTTPStatus.REQUEST_TIMEOUT, "the head of the request did not arrive in time"),
 }
 """What is said to clients that may be listening."""
+
+
+TurnAway = Callable[[bytes, bytes], Response | None]
+"""Method and target of a request -> what to answer without its body; None where it is to be served."""
 
 
 class _Part(Enum):
@@ -58,11 +63,14 @@ class DoorProtocol(HttpToolsProtocol):
         connections: Connections,
         place: Place,
         admitted: Callable[[dict[str, Any] | None], bool],
+        turn_away: TurnAway | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._connections = connections
         self._place = place
         self._admitted = admitted
+        self._turn_away = turn_away
+        self._turned_away = False
         self._part = _Part.HEAD
         self._begun = False
         self._since = self.loop.time()
@@ -106,25 +114,40 @@ class DoorProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
+        self._unset_keepalive_if_required()
         self._await(_Part.HEAD)
         self._begun = True
 
     def on_headers_complete(self) -> None:
-        """The head is there: the application begins."""
-        super().on_headers_complete()
+        """The head is there: the application begins, unless the request is turned away."""
+        reply = self._early_reply()
+        self._turned_away = reply is not None
+        if reply is None:
+            super().on_headers_complete()
+        else:
+            self._send(reply)
         self._await(_Part.BODY)
         self._stray = 0
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        super().on_body(body)
+        if not self._turned_away:
+            super().on_body(body)
         self._stray = 0
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        super().on_message_complete()
+        if not self._turned_away:
+            super().on_message_complete()
         self._part = _Part.WHOLE
         self._stray = 0
+        if self._answered():
+            # Before it was whole: uvicorn's timer of idle connections, if it ran, ended with the rest of the body.
+            self._since = self.loop.time()
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_response_complete(self) -> None:
         """The reply is written; its request may not have ended."""
@@ -164,6 +187,28 @@ class DoorProtocol(HttpToolsProtocol):
     def _answered(self) -> bool:
         """Whether no request is under way, other than the one that is still coming."""
         return self.cycle is None or self.cycle.response_complete
+
+    def _early_reply(self) -> Response | None:
+        """Of a request that is turned away; what is unusual goes the usual way, and is refused there."""
+        if self._turn_away is None:
+            return None
+        reply = self._turn_away(self.parser.get_method(), self.url)
+        usual = (
+            reply is not None
+            and self._answered()
+            and self.parser.should_keep_alive()
+            and self.parser.get_http_version() == "1.1"
+            and not self.expect_100_continue
+            and not self.parser.should_upgrade()
+        )
+        return reply if usual else None
+
+    def _send(self, reply: Response) -> None:
+        status = HTTPStatus(reply.status_code)
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()]
+        for name, value in (*self.server_state.default_headers, *reply.raw_headers):
+            lines += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*lines, b"\r\n", reply.body)))
 
     def _refuse(self, reason: Closed) -> None:
         self._connections.refuse(reason)

@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from app.access import Access
 from app.server.connections import Connections, Place
 from app.server.listener import Listener
-from app.server.protocol import DoorProtocol
+from app.server.protocol import DoorProtocol, TurnAway
 
 MINDING_SECONDS: Final = 1.0
 
@@ -37,13 +37,16 @@ class Server(uvicorn.Server):
         listeners: Mapping[str, Listener],
         connections: Connections,
         access: Access,
+        *,
         stopping: Callable[[], None],
+        turn_away: Mapping[str, TurnAway],
     ) -> None:
         super().__init__(config)
         self._listeners = listeners
         self._connections = connections
         self._access = access
         self._stopping = stopping
+        self._turn_away = turn_away
         self._minding: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - the listeners have them
@@ -83,6 +86,7 @@ class Server(uvicorn.Server):
                 connections=self._connections,
                 place=place,
                 admitted=self._access.admitted,
+                turn_away=self._turn_away.get(name),
             )
 
         return make
@@ -103,11 +107,12 @@ def make_server(
     access: Access,
     *,
     stopping: Callable[[], None],
+    turn_away: Mapping[str, TurnAway],
     debug: bool,
     request_seconds: float,
     stop_seconds: float,
 ) -> Server:
-    """A server of an application on sockets that listen, by the name of each."""
+    """A server of an application on sockets that listen, by the name of each, which `turn_away` may have too."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -126,7 +131,7 @@ def make_server(
         name: Listener(listening, connections, lambda: access.context, request_seconds)
         for name, listening in sockets.items()
     }
-    return Server(config, listeners, connections, access, stopping)
+    return Server(config, listeners, connections, access, stopping=stopping, turn_away=turn_away)
 
 
 def enough_descriptors(connections: int) -> int | None:
