@@ -15,9 +15,10 @@ import numpy as np
 
 from app.baseline import Budget, Pinned, PinnedBaseline, to_bytes
 from app.baseline.content import content_id
-from app.model import METRICS, EventBatch, Ragged, SeriesKey, SimilarityMetric, Timing
+from app.model import EventBatch, Ragged, SeriesKey, Timing
 from app.series import Series
 from app.store import SeriesStore
+from bench.batches import queries
 from bench.load import DIMENSION, MODEL, TOP_K
 
 CHUNK: Final = 256
@@ -44,34 +45,14 @@ def events(series: SeriesKey, rng: np.random.Generator) -> EventBatch:
     vectors = rng.normal(size=(CHUNK, DIMENSION)) + rng.normal(size=DIMENSION)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     scores = np.sort(rng.beta(8, 4, size=(CHUNK, TOP_K)))[:, ::-1]
-    return EventBatch(
-        keys=(series,),
-        spaces=(series.default_space,),
-        key_index=np.zeros(CHUNK, np.intp),
-        index=np.arange(CHUNK),
+    return queries(
+        series,
         timestamp=np.zeros(CHUNK),
-        weight=np.ones(CHUNK),
         vectors=Ragged(vectors.astype(np.float32).ravel(), np.arange(CHUNK + 1) * DIMENSION),
         norm=np.linalg.norm(vectors, axis=1),
-        fault=np.zeros(CHUNK, np.int8),
         scores=Ragged(scores.ravel(), np.arange(CHUNK + 1) * TOP_K),
-        metric=np.full(CHUNK, METRICS.index(SimilarityMetric.COSINE), np.int8),
-        query=np.ones(CHUNK, np.bool_),
-        empty=np.zeros(CHUNK, np.bool_),
-        failed=np.zeros(CHUNK, np.bool_),
         latency_seconds=rng.gamma(2, 0.02, CHUNK),
-        event_ids=None,
-        errors=None,
         inputs=rng.integers(1, DISTINCT_INPUTS, CHUNK, dtype=np.uint64),
-        probe=None,
-        labels=None,
-        ids=None,
-        relevant=None,
-        query_ids=None,
-        trace_ids=None,
-        outcomes=None,
-        withdrawn=None,
-        unknown_labels=0,
     )
 
 

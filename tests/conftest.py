@@ -1,5 +1,6 @@
 """What the tests share: programs of the system, and how they are started."""
 
+import logging
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 DEADLINE_SECONDS = 30.0
 """For the slowest machine; usually all is there after three seconds."""
@@ -37,6 +39,18 @@ def promtool():
 def prometheus():
     """Path of the Prometheus server."""
     return _program("prometheus", "prometheus")
+
+
+@pytest.fixture
+def logging_as_it_was():
+    """Logging is one for the whole process: put back what was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 @dataclass

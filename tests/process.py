@@ -125,6 +125,7 @@ def process(folder, *flags, **options):
         made.close()
 
 
+HALF_A_HEAD = b"GET /metrics HTTP/1.1\r\nHost: test\r\n"
 HALF_SENT = b"POST /v1/events HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
 

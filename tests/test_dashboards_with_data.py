@@ -4,13 +4,11 @@ import json
 import re
 import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ import yaml
 
 from prometheus.alerts import ALERTING
 from prometheus.recording import RECORDING
+from tests.scraped import served
 from tests.service import service
 from tests.test_dashboards import PAGES, asked, every_page, every_panel, expressions
 
@@ -114,27 +113,8 @@ def scrapes():
 @pytest.fixture(scope="module")
 def target():
     """A port where an exporter answers with the next of its minutes each time, and the last one for ever."""
-    pages = scrapes()
-
-    class Exporter(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = pages.pop(0) if len(pages) > 1 else pages[0]
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(scrapes()) as address:
+        yield address
 
 
 def history(now):

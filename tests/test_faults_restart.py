@@ -1,10 +1,6 @@
 """A stop and a start through real processes: what was scored is scored alike, and a final snapshot holds all of it."""
 
 import json
-import signal
-import threading
-import time
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -13,16 +9,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.baseline import to_bytes
 from app.baseline.content import content_id
 from tests.builders import KEY
-from tests.process import HALF_SENT, process, read_to_end
+from tests.process import process
 from tests.senders import until
 from tests.service import event
 from tests.stage import HOUR, Queries, Stage
+from tests.stopping import stopped_under_load
 
 pytestmark = pytest.mark.faults
 
-HEAD = b"GET /metrics HTTP/1.1\r\nHost: test\r\n"
 EVENTS = 1500
 BATCH = 100
+LOAD = json.dumps([event(model="load", norm=1.0) for _ in range(BATCH)])
+"""Of another model than the one that is scored."""
 FLAGS = ("--time-scale", "4")
 """Evaluated every 2.5 s; a restart may take 15 s before windows lack too much."""
 
@@ -87,38 +85,6 @@ def send(made, requests):
         assert 202 == status, reply
 
 
-def stopped_under_load(made, statuses, errors):
-    """Seconds that a stop took with senders of another model at work and fifty half-open clients."""
-    with ExitStack() as stack:
-        half_open = [stack.enter_context(made.connect(HALF_SENT if n % 2 else HEAD)) for n in range(50)]
-        body, over = json.dumps([event(model="load", norm=1.0) for _ in range(BATCH)]), threading.Event()
-
-        def load():
-            while not over.is_set():
-                try:
-                    statuses.append(made.ask("POST", "/v1/events", body)[0])
-                except OSError as error:
-                    errors.append(error)
-                    return
-
-        senders = [threading.Thread(target=load) for _ in range(4)]
-        for each in senders:
-            each.start()
-        try:
-            until(lambda: len(statuses) >= 50)
-            begun = time.monotonic()
-            made.signal(signal.SIGTERM)
-            code = made.exit_code()
-            took = time.monotonic() - begun
-        finally:
-            over.set()
-            for each in senders:
-                each.join()
-        assert {b"", b"503"} == {read_to_end(each)[9:12] for each in half_open}
-    assert 0 == code
-    return took
-
-
 @pytest.mark.parametrize("mode", ["snapshot", "journal"])
 def test_r19_a_restart_under_load_is_harmless(tmp_path, baseline, mode):
     """Stopped in time with a final snapshot; the same baseline, the same scores, nothing drifts, and counters as said.
@@ -134,7 +100,7 @@ def test_r19_a_restart_under_load_is_harmless(tmp_path, baseline, mode):
         send(made, requests)
         until(lambda: in_window(made, KEY.model) == EVENTS and scored(made))
         ids, before = baseline_ids(made), scored(made)
-        took = stopped_under_load(made, statuses, errors)
+        took = stopped_under_load(made, LOAD, statuses, errors)
         log = made.log()
     acknowledged = BATCH * statuses.count(202)
     most = acknowledged + BATCH * len(errors)

@@ -16,16 +16,7 @@ from app import logs
 every_format = pytest.mark.parametrize("log_format", logs.RENDERERS)
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    """Logging is one for the whole process: put back what was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 def configured(log_format: str = "logfmt", level: str = "info") -> io.StringIO:

@@ -7,11 +7,9 @@ they are, so that Prometheus has two scrapes an hour apart, and rates of it have
 import json
 import math
 import re
-import threading
 import time
 import urllib.parse
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ import pytest
 import yaml
 
 from app.metrics.catalog import FAMILIES
+from tests.scraped import served
 from tests.service import event, service
 
 PAGE = Path(__file__).parents[1] / "docs" / "retrieval.md"
@@ -213,7 +212,7 @@ def ask(pages, start, prometheus, tmp_path_factory):
     """A function that asks a Prometheus that has scraped both pages of all three: labels -> value."""
     now, exported = pages
     with ExitStack() as stack:
-        targets = [stack.enter_context(served(each)) for each in exported]
+        targets = [stack.enter_context(served(map(str.encode, each))) for each in exported]
         directory = tmp_path_factory.mktemp("slis")
         renamed = {"source_labels": ["model"], "regex": HALVES, "target_label": "model", "replacement": WHOLE}
         jobs = [
@@ -239,34 +238,6 @@ def ask(pages, start, prometheus, tmp_path_factory):
         both = "count(count_over_time(embedding_queries_total[1h]) == 2)"
         process.until(lambda: [3.0] == [value for _, value in asked(both)])
         yield asked
-
-
-@contextmanager
-def served(pages):
-    """Where a page can be scraped: the first once, and then the second; a port of the loopback."""
-    waiting = list(pages)
-
-    class Exporter(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = (waiting.pop(0) if len(waiting) > 1 else waiting[0]).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def divergence(now, before):

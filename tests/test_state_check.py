@@ -1,12 +1,10 @@
 """check-state: what a directory holds and what of it is damaged, without touching it."""
 
-import logging
 import struct
 from hashlib import blake2b
 
 import numpy as np
 import pytest
-import structlog
 
 from app import cli
 from app.journal import NOTHING
@@ -18,16 +16,8 @@ from app.tree import Part, new_stamp
 GENERATION = "generation 1 of 1970-01-01T00:01:40+00:00: series 1, events 7"
 
 
-@pytest.fixture(autouse=True)
-def logging_as_it_was():
-    """The command sets up logging for its own process; the test process is not changed for good."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+"""The command sets up logging for its own process."""
 
 
 @pytest.fixture

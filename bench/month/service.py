@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from app.model import METRICS, VECTOR_FAULTS, EventBatch, Ragged, SeriesKey, SimilarityMetric, VectorFault
+from app.model import VECTOR_FAULTS, EventBatch, Ragged, SeriesKey, VectorFault
+from bench.batches import queries
 from bench.detection.synthetic import synthetic
 from bench.detection.traffic import STEP_SECONDS, Events, Traffic, nearest
 from bench.month.fleet import CLASSES, Member
@@ -76,32 +77,16 @@ class Service:
         top1 = np.clip(self._top1[rows] + rng.normal(0, 0.01, n), -1, 1)[found]
         scores = np.stack([top1, np.maximum(top1 - 0.03, -1)], axis=1)
         lengths = np.where(zero, 0, DIMENSION)
-        return EventBatch(
-            keys=(self.key,),
-            spaces=(self.key.default_space,),
-            key_index=np.zeros(n, np.intp),
-            index=np.arange(n),
+        return queries(
+            self.key,
             timestamp=self._begins + events.times,
-            weight=np.ones(n),
             vectors=Ragged(vectors[~zero].ravel(), np.concatenate(([0], np.cumsum(lengths)))),
             norm=np.where(zero, np.nan, norms),
-            fault=np.where(zero, 1 + VECTOR_FAULTS.index(VectorFault.ZERO), 0).astype(np.int8),
             scores=Ragged(scores.ravel(), np.concatenate(([0], np.cumsum(np.where(found, 2, 0))))),
-            metric=np.where(found, METRICS.index(SimilarityMetric.COSINE), -1).astype(np.int8),
-            query=np.ones(n, np.bool_),
+            latency_seconds=np.where(failed, np.nan, np.exp(rng.normal(np.log(0.06), 0.4, n))),
+            inputs=(rows + 1).astype(np.uint64),
+            fault=np.where(zero, 1 + VECTOR_FAULTS.index(VectorFault.ZERO), 0).astype(np.int8),
             empty=empty,
             failed=failed,
-            latency_seconds=np.where(failed, np.nan, np.exp(rng.normal(np.log(0.06), 0.4, n))),
-            event_ids=None,
             errors=["timeout" if each else None for each in failed] if failed.any() else None,
-            inputs=(rows + 1).astype(np.uint64),
-            probe=None,
-            labels=None,
-            ids=None,
-            relevant=None,
-            query_ids=None,
-            trace_ids=None,
-            outcomes=None,
-            withdrawn=None,
-            unknown_labels=0,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.boards.shared import drift_scores, effects_over_gate, poor_matches
+from grafana.boards.shared import drift_scores, effects_over_gate, outcomes, poor_matches
 from grafana.dashboard import EVERY_MARK, Dashboard, Row
 from grafana.panel import Panel, aligned, time_series
 from grafana.query import VERSION, Query, of, rate, threshold
@@ -124,18 +124,7 @@ DRIFT_AND_OUTCOMES: Final = Dashboard(
         Row(
             "Outcomes",
             _below_each_other(
-                time_series(
-                    "Outcomes",
-                    "Share of the answers of which each outcome came, over an hour: success and clicked should be "
-                    "high, no_answer and escalated low.",
-                    Query(
-                        of("version:embedding_outcomes_true_per_outcome:ratio_rate1h"), f"{{{{outcome}}}}, {VERSION}"
-                    ),
-                    unit="percentunit",
-                    bounds=(0, 1),
-                    width=_WIDE,
-                    height=8,
-                ),
+                outcomes("1h", _WIDE),
                 time_series(
                     "Outcomes of poor and of normal matches",
                     "The same by how well the query matched. Where both lines of an outcome are apart, poor matches "

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.boards.shared import POOR, SCORE, deployments, drift_scores, effects_over_gate, traffic_by_version
+from grafana.boards.shared import (
+    POOR,
+    SCORE,
+    deployments,
+    drift_scores,
+    effects_over_gate,
+    outcomes,
+    traffic_by_version,
+)
 from grafana.dashboard import EVERY_MARK, Dashboard, Row
 from grafana.panel import BELOW, stat, time_series
 from grafana.query import FROZEN, HOUR, OURS, QUERIES, VERSION, Query, of, rate, share, threshold
@@ -103,18 +111,7 @@ EXECUTIVE: Final = Dashboard(
                     bounds=(0, 1),
                     width=12,
                 ),
-                time_series(
-                    "Outcomes",
-                    "Share of answers of which each outcome came, over six hours, by version. A line that bends where "
-                    "the drift score rises is what the drift costs.",
-                    Query(
-                        of("version:embedding_outcomes_true_per_outcome:ratio_rate6h"), f"{{{{outcome}}}}, {VERSION}"
-                    ),
-                    unit="percentunit",
-                    bounds=(0, 1),
-                    many=True,
-                    width=24,
-                ),
+                outcomes("6h", 24, many=True),
             ),
         ),
         Row("Drift", (drift_scores(), effects_over_gate())),

@@ -92,6 +92,22 @@ def poor_matches(width: int = 12, height: int = 8) -> Panel:
     )
 
 
+def outcomes(over: str, width: int = 12, height: int = 8, *, many: bool = False) -> Panel:
+    """What came of answers, over the time of a recorded rate: 1h or 6h."""
+    hours = {"1h": "an hour", "6h": "six hours"}[over]
+    return time_series(
+        "Outcomes",
+        f"Share of the answers of which each outcome came, over {hours}, by version: success and clicked should be "
+        "high, no_answer and escalated low. A line that bends where the drift score rises is what the drift costs.",
+        Query(of(f"version:embedding_outcomes_true_per_outcome:ratio_rate{over}"), f"{{{{outcome}}}}, {VERSION}"),
+        unit="percentunit",
+        bounds=(0, 1),
+        many=many,
+        width=width,
+        height=height,
+    )
+
+
 def traffic_by_version(width: int = 12) -> Panel:
     """Which versions answer."""
     return time_series(
