@@ -232,4 +232,5 @@ def test_r19_a_stop_under_load_with_half_open_clients_is_soon(tmp_path):
     assert took < 10
     assert {202, 503} >= set(statuses)
     assert "Traceback" not in log
+    assert "level=error" not in log
     assert "event=stopped" in log

@@ -118,6 +118,7 @@ def test_r19_a_restart_under_load_is_harmless(tmp_path, baseline, mode):
     assert took < 10
     assert {202, 503} >= set(statuses)
     assert "Traceback" not in log
+    assert "level=error" not in log
     assert "not saved" not in log
     assert ids
     assert ids == ids_after

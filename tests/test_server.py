@@ -36,6 +36,9 @@ class Conversation:
     def close(self, reason):
         self.closed.append(reason)
 
+    def shutdown(self):
+        pass
+
 
 class Accepted:
     """A socket that is only shut down."""
@@ -137,16 +140,17 @@ class Transport(asyncio.Transport):
 
 
 class Line:
-    """A conversation on a loop's own clock, with an application that answers before it reads, or never."""
+    """A conversation on a loop's own clock, with an application that answers before it reads, or when it is told."""
 
     def __init__(self, loop, *, answers=True, turn_away=None):
         async def app(scope, receive, send):
             if not answers:
-                await asyncio.Event().wait()
+                await self.answer.wait()
             await send({"type": "http.response.start", "status": 429, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
 
         self.room = Room(4)
+        self.answer = asyncio.Event()
         self.transport = Transport()
         self.began = loop.time()
         config = uvicorn.Config(app, loop="none", lifespan="off", log_config=None)
@@ -271,6 +275,22 @@ def test_a_client_that_does_not_read_is_closed_after_a_minute():
         assert line.transport.aborted
 
     on_a_line(talk)
+
+
+def test_whoever_leaves_in_the_middle_of_several_requests_leaves_no_traceback(caplog):
+    """The one that was served went on writing to a connection that was gone."""
+
+    async def talk(line):
+        await line.send((HEAD + b"\r\n") * 3)
+        line.transport.write = None
+        line.protocol.connection_lost(None)
+        line.answer.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    on_a_line(talk, answers=False)
+
+    assert [] == caplog.records
 
 
 @pytest.mark.parametrize(("sent", "status"), [(b"", b""), (HEAD, b"HTTP/1.1 408 "), (HALF_SENT, b"HTTP/1.1 429 ")])

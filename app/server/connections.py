@@ -28,6 +28,10 @@ class Conversation(Protocol):
         """Close it, with a reply if one helps."""
         ...
 
+    def shutdown(self) -> None:
+        """Close it when the request under way is answered; at once where none is."""
+        ...
+
 
 class Place:
     """One accepted connection."""

@@ -41,7 +41,7 @@ class Listener:
         self._connections = connections
         self._context = context
         self._handshake_seconds = handshake_seconds
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._beginning: dict[asyncio.Task[None], Place] = {}
         self._closed = False
 
     def start(self, make_protocol: MakeProtocol) -> None:
@@ -57,8 +57,10 @@ class Listener:
             self._closed = True
             self._loop.remove_reader(self._listening)
             self._listening.close()
-            for task in self._handshakes:
-                task.cancel()
+            for task, place in self._beginning.items():
+                # Or its protocol would never be told that the connection is lost.
+                if place.conversation is None and self._context() is not None:
+                    task.cancel()
 
     async def wait_closed(self) -> None:
         """As of an asyncio server, of which uvicorn takes this for one."""
@@ -84,8 +86,8 @@ class Listener:
                 continue
             accepted.settimeout(0)
             task = self._loop.create_task(self._serve(accepted, place))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+            self._beginning[task] = place
+            task.add_done_callback(self._beginning.pop)
 
     async def _serve(self, accepted: socket.socket, place: Place) -> None:
         context = self._context()
@@ -99,3 +101,6 @@ class Listener:
         except (OSError, asyncio.CancelledError):  # of TLS and of time among them
             self._connections.fail(place)
             accepted.close()
+        else:
+            if self._closed and place.conversation is not None:
+                place.conversation.shutdown()

@@ -17,7 +17,7 @@ from typing import Any, Final
 import httptools
 from fastapi import Response
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.model import Closed
@@ -71,6 +71,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._admitted = admitted
         self._turn_away = turn_away
         self._turned_away = False
+        self._served: RequestResponseCycle | None = None
         self._part = _Part.HEAD
         self._begun = False
         self._since = self.loop.time()
@@ -88,6 +89,11 @@ class DoorProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         self._connections.leave(self._place)
+        self.pipeline.clear()
+        if self._served is not None:
+            # uvicorn tells the last request that it parsed; the one that is served wrote on, and logged a traceback.
+            self._served.disconnected = True
+            self._served.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -179,6 +185,10 @@ class DoorProtocol(HttpToolsProtocol):
             self._reply(reason)
         else:
             self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _await(self, part: _Part) -> None:
         self._part = part

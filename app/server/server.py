@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import resource
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
@@ -19,7 +21,12 @@ from app.server.connections import Connections, Place
 from app.server.listener import Listener
 from app.server.protocol import DoorProtocol, TurnAway
 
+log = structlog.get_logger("app.server")
+
 MINDING_SECONDS: Final = 1.0
+
+GIVING_UP_SECONDS: Final = 0.5
+"""For the replies of requests that a stop gives up to be read; then their connections are cut."""
 
 OTHER_DESCRIPTORS: Final = 128
 """For files, logs and the interpreter, beside the connections."""
@@ -39,6 +46,7 @@ class Server(uvicorn.Server):
         access: Access,
         *,
         stopping: Callable[[], None],
+        stop_seconds: float,
         turn_away: Mapping[str, TurnAway],
     ) -> None:
         super().__init__(config)
@@ -46,6 +54,7 @@ class Server(uvicorn.Server):
         self._connections = connections
         self._access = access
         self._stopping = stopping
+        self._stop_seconds = stop_seconds
         self._turn_away = turn_away
         self._minding: asyncio.Task[None] | None = None
 
@@ -64,7 +73,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more, wait for what is under way, end the lifespan."""
         self._stopping()
+        giving_up = asyncio.create_task(self._give_up())
         await super().shutdown(sockets)
+        giving_up.cancel()
         if self._minding is not None:
             self._minding.cancel()
 
@@ -74,6 +85,27 @@ class Server(uvicorn.Server):
         if counter % 10 == 0:
             self.server_state.default_headers += self._access.headers
         return stop
+
+    async def _give_up(self) -> None:
+        """End requests whose senders hold them, or do not read: part of a stop, which uvicorn would call an error."""
+        await asyncio.sleep(self._stop_seconds)
+        # First, for a reply that waits to be read would be broken off where it is, with a traceback.
+        self._cut(connection for connection in self._open() if connection.transport.get_write_buffer_size())
+        await asyncio.sleep(0.01)
+        under_way = list(self.server_state.tasks)
+        if under_way:
+            log.info("stopping: requests under way are answered with 503", requests=len(under_way))
+        for task in under_way:
+            task.cancel()
+        await asyncio.sleep(GIVING_UP_SECONDS)
+        self._cut(self._open())
+
+    def _open(self) -> list[DoorProtocol]:
+        return cast("list[DoorProtocol]", list(self.server_state.connections))
+
+    def _cut(self, connections: Iterable[DoorProtocol]) -> None:
+        for connection in connections:
+            connection.transport.abort()
 
     def _maker(self, name: str) -> Callable[[Place], DoorProtocol]:
         state = {**self.lifespan.state, "listener": name}
@@ -124,14 +156,22 @@ def make_server(
         access_log=debug,
         server_header=False,
         proxy_headers=False,
-        # Without it a half-sent request holds a stop for ever, and the lifespan never ends.
-        timeout_graceful_shutdown=max(1, round(stop_seconds)),
+        # Past the time that the server gives requests itself: whatever is left then would hold the stop for ever.
+        timeout_graceful_shutdown=math.ceil(stop_seconds + GIVING_UP_SECONDS) + 1,
     )
     listeners = {
         name: Listener(listening, connections, lambda: access.context, request_seconds)
         for name, listening in sockets.items()
     }
-    return Server(config, listeners, connections, access, stopping=stopping, turn_away=turn_away)
+    return Server(
+        config,
+        listeners,
+        connections,
+        access,
+        stopping=stopping,
+        stop_seconds=stop_seconds,
+        turn_away=turn_away,
+    )
 
 
 def enough_descriptors(connections: int) -> int | None:
