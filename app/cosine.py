@@ -23,8 +23,8 @@ def cosines(rows: NDArray[np.floating], others: NDArray[np.floating]) -> Floats:
     """
     # float64, whose range holds the squares of every float32, and whose digits tell 0.9999999 from 1.
     a, b = rows.astype(np.float64), others.astype(np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
-    return np.asarray(np.minimum(np.einsum("ij,ij->i", a, b) / lengths, 1.0), np.float64)
+    lengths = np.sqrt(np.vecdot(a, a) * np.vecdot(b, b))
+    return np.asarray(np.minimum(np.vecdot(a, b) / lengths, 1.0), np.float64)
 
 
 def count_changed(found: Floats) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from hashlib import blake2b
+from itertools import chain, repeat
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -174,6 +175,17 @@ class Ragged:
     def lengths(self) -> NDArray[np.intp]:
         """The length of each row, shape (n,)."""
         return self.offsets[1:] - self.offsets[:-1]
+
+    @property
+    def width(self) -> int | None:
+        """The length of every row where all have one; None where they differ, or there are no rows."""
+        offsets = self.offsets
+        if offsets.size < 2:
+            return None
+        width = int(offsets[1])
+        if offsets.size == 2 or offsets[-1] != width * (offsets.size - 1):
+            return width if offsets.size == 2 else None
+        return None if np.count_nonzero(offsets[1:] - offsets[:-1] != width) else width
 
     def take(self, rows: NDArray[np.intp]) -> Ragged:
         """The rows named by their positions, copied. Linear in what is taken."""
@@ -386,11 +398,10 @@ def _joined_where_any(
     """One list from several, None for each event of a batch that has none; None where no batch has one."""
     if all(column is None for column in columns):
         return None
-    return [
-        value
-        for column, batch in zip(columns, batches, strict=True)
-        for value in (column if column is not None else [None] * len(batch))
-    ]
+    parts = (
+        repeat(None, len(batch)) if column is None else column for column, batch in zip(columns, batches, strict=True)
+    )
+    return list(chain.from_iterable(parts))
 
 
 def add_in_order(total: float, values: Floats) -> float:
@@ -403,7 +414,9 @@ def add_in_order(total: float, values: Floats) -> float:
     >>> add_in_order(0.0, values) == add_in_order(add_in_order(0.0, values[:2]), values[2:])
     True
     """
-    return float(np.add.accumulate(np.concatenate(([total], values)))[-1])
+    running = np.empty(values.size + 1)
+    running[0], running[1:] = total, values
+    return float(np.add.accumulate(running, out=running)[-1])
 
 
 @dataclass(frozen=True, slots=True)

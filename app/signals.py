@@ -23,6 +23,10 @@ def top1_similarity(batch: EventBatch) -> Floats:
 
 def similarity_mean(batch: EventBatch) -> Floats:
     """Mean similarity over all results of the event; NaN where it has no scores. Shape (n,)."""
+    width = batch.scores.width
+    if width and batch.scores.values.size:
+        rows = np.asarray(batch.scores.values, np.float64).reshape(-1, width)
+        return np.asarray(rows.mean(axis=1), np.float64)
     lengths = batch.scores.lengths
     present = lengths > 0
     means = np.full(len(batch), np.nan)
@@ -45,15 +49,24 @@ def poor_match(batch: EventBatch, limit: float | None) -> NDArray[np.bool_]:
     """
     if limit is None or not batch.scores.values.size:
         return batch.empty
-    if len(batch) == 1:
-        return np.array([bool(batch.scores.values[0] < limit) and not batch.failed[0]])
+    if width := batch.scores.width:
+        return (batch.scores.values[::width] < limit) & ~batch.failed
     scored = batch.scores.lengths > 0
-    poor = batch.empty | False
+    poor = batch.empty.copy()
     poor[scored] = (batch.scores.values[batch.scores.offsets[:-1][scored]] < limit) & ~batch.failed[scored]
     return poor
 
 
+def finite_of(values: Floats) -> Floats:
+    """The numbers among them, without a copy where all are; shape (n,)."""
+    finite = np.isfinite(values)
+    return values if np.count_nonzero(finite) == values.size else values[finite]
+
+
 def _rank(batch: EventBatch, rank: int) -> Floats:
+    width = batch.scores.width
+    if width is not None and rank < width:
+        return np.asarray(batch.scores.values[rank::width], np.float64)
     found = np.full(len(batch), np.nan)
     present = batch.scores.lengths > rank
     found[present] = batch.scores.values[batch.scores.offsets[:-1][present] + rank]

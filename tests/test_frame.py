@@ -5,7 +5,7 @@ import pytest
 
 from app.drift.sums import NOVELTY_LEVELS, FrameSums, VectorSums
 from app.drift.whitening import Whitening
-from app.frame import Frame
+from app.frame import Frame, _widened
 
 
 def vectors(rng, n, d=48, topics=6, noise=0.6):
@@ -14,6 +14,16 @@ def vectors(rng, n, d=48, topics=6, noise=0.6):
     rows = centres[rng.integers(topics, size=n)] + noise * rng.normal(size=(n, d)) * np.linspace(2, 0.2, d)
     rows[:, -2:] = 1e-9 * rng.normal(size=(n, 2))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_anchors_are_widened_to_what_they_are():
+    """Every finite number of half precision, both zeros and the smallest among them."""
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = every[np.isfinite(every)]
+
+    widened = _widened(halves)
+
+    assert (halves.astype(np.float32).view(np.uint32) == widened.view(np.uint32)).all()
 
 
 def test_whitened_distances_are_those_of_the_ridged_covariance():

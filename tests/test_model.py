@@ -31,6 +31,14 @@ def test_rows_of_unequal_length_are_taken_by_position(lists, data):
     assert [lists[position] for position in positions] == as_lists(taken)
 
 
+@given(st.lists(st.lists(st.just(0.5), max_size=2), max_size=4))
+def test_the_width_of_rows_is_the_length_that_all_have(lists):
+    """None where they differ, however their lengths add up, and where there are none."""
+    lengths = {len(each) for each in lists}
+
+    assert (lengths.pop() if len(lengths) == 1 else None) == ragged(lists, np.float64).width
+
+
 @given(st.lists(rows, min_size=1, max_size=4))
 def test_rows_of_unequal_length_join_in_order(parts):
     """Joined parts hold the rows of all, in order."""

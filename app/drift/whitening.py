@@ -172,11 +172,17 @@ class Whitening:
 
     def distances(self, rows: NDArray[np.float32]) -> Floats:
         """|P'(x - mean)|^2 of each row, shape (n,)."""
+        return self.distances_from(*self.coordinates(rows))
+
+    def coordinates(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Along the axes, from the mean, of each row, shape (n, r); and its squared distance from the mean, (n,)."""
         centred = rows - self.mean.astype(np.float32)
-        coordinates = centred @ self.axes.T
+        return centred @ self.axes.T, np.vecdot(centred, centred)
+
+    def distances_from(self, coordinates: NDArray[np.float32], lengths: NDArray[np.float32]) -> Floats:
+        """What `distances` says, of rows with these `coordinates`."""
         outer = 1 / (self.tail + self.ridge)
         inner = (1 / (self.eigenvalues + self.ridge) - outer).astype(np.float32)
-        lengths = np.einsum("ij,ij->i", centred, centred)
         return np.maximum(np.asarray(coordinates**2 @ inner + outer * lengths, np.float64), 0.0)
 
     def whiten(self, differences: Floats) -> Floats:

@@ -6,8 +6,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
-from hashlib import blake2b
 from itertools import groupby, product
 from threading import Lock
 from typing import Final, Literal, NamedTuple
@@ -15,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.decode.id_digests import as_numbers, id_digests
 from app.model import Hashed, Outcome, SeriesKey
 from app.tree import Piece, Pieces, Tree, new_stamp
 
@@ -78,6 +77,8 @@ _POOR: Final = 1 << len(_NAMES)
 """In a query's state: below it a bit for each of `_NAMES` that was said, above it the number of its series."""
 
 _BANDS: Final[tuple[Band, Band]] = ("normal", "poor")
+
+_PURPOSE: Final = b"query_id"
 
 _SPANS: Final = 1024
 """Times are told apart to this share of the memory's length."""
@@ -235,15 +236,20 @@ class OutcomeMemory:
 
     def _remember(self, ids: NDArray[np.uint64], key: SeriesKey, poor: NDArray[np.bool_], now: float) -> None:
         self._forget(now)  # before, or a query that comes again after an hour would go with its own past
-        normal = self._number(key) * 2 * _POOR
-        states, fresh = self._states, []
-        for identifier, is_poor in zip(ids.tolist(), poor.tolist(), strict=True):
-            if identifier not in states:
-                if identifier:
-                    states[identifier] = normal + _POOR if is_poor else normal
-                    fresh.append(identifier)
-            elif is_poor:
-                states[identifier] |= _POOR
+        normal, states = self._number(key) * 2 * _POOR, self._states
+        bands = [normal + _POOR if is_poor else normal for is_poor in poor.tolist()]
+        fresh = dict(zip(ids.tolist(), bands, strict=True))
+        if len(fresh) == len(bands) and 0 not in fresh and states.keys().isdisjoint(fresh.keys()):
+            # As nearly all are: each asked for once, and not in Python.
+            states.update(fresh)
+        else:
+            fresh = {}
+            for identifier, band in zip(ids.tolist(), bands, strict=True):
+                if identifier not in states:
+                    if identifier:
+                        states[identifier] = fresh[identifier] = band
+                elif band != normal:
+                    states[identifier] |= _POOR
         self._order.extend(fresh)
         self._note(len(fresh), now)
         self._forget(now)
@@ -312,27 +318,4 @@ def query_keys(query_ids: Sequence[str | Hashed | None], secret: bytes) -> NDArr
     >>> bool(keys[0] == keys[2] != 0), keys[1], keys[3]
     (True, np.uint64(0), np.uint64(0))
     """
-    start = _started(secret).copy
-    digests: list[bytes] = []
-    for query_id in query_ids:
-        if isinstance(query_id, Hashed):
-            digests.append(query_id.to_bytes(8, "little"))
-        elif query_id:
-            state = start()
-            state.update(query_id.encode())
-            digest = state.digest()
-            digests.append(digest if digest != _NONE else _RESERVED)
-        else:
-            digests.append(_NONE)
-    return np.frombuffer(b"".join(digests), _UINT64)
-
-
-_UINT64: Final = np.dtype("<u8")
-_NONE: Final = bytes(8)
-_RESERVED: Final = b"\x01" + bytes(7)
-"""Stands for the one digest in 2^64 that would read as no id."""
-
-
-@lru_cache(maxsize=8)
-def _started(secret: bytes) -> blake2b:
-    return blake2b(digest_size=8, key=secret, person=b"query_id")
+    return as_numbers(id_digests(query_ids, secret, _PURPOSE))

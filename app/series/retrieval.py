@@ -181,19 +181,23 @@ class Retrieval:
 
     def _add_matches(self, batch: EventBatch, now: float) -> None:
         unknown = batch.failed | (batch.metric == _UNORDERED)
-        similarity = np.where(unknown, np.nan, top1_similarity(batch))
+        similarity = top1_similarity(batch)
+        if np.count_nonzero(unknown):
+            similarity = np.where(unknown, np.nan, similarity)
         self._lowest.update(similarity, batch.inputs, lambda position: _told(batch, position), now)
 
     def _add_results(self, ids: Sequence[Sequence[DocumentId] | None], now: float) -> NDArray[np.uint64]:
-        rows = [row[:SAMPLED_RESULTS] for row in self._sampled([row for row in ids if row], now)]
-        keys = np.array(document_keys(chain.from_iterable(rows), self._secret), np.uint64)
-        if rows:
-            if self._results is None or self._hubs is None:
-                self._results, self._hubs = RecentKeys(self._seconds), Sliding(self._seconds, lambda _: _Hubs())
-            self._results.update(keys, now)
-            hubs = self._hubs.filling(now)
-            hubs.queries += len(rows)
-            hubs.documents.update(keys)
+        rows = self._sampled([row for row in ids if row], now)
+        if not rows:
+            return np.empty(0, np.uint64)
+        found = chain.from_iterable(row[:SAMPLED_RESULTS] for row in rows)
+        keys = np.array(document_keys(found, self._secret), np.uint64)
+        if self._results is None or self._hubs is None:
+            self._results, self._hubs = RecentKeys(self._seconds), Sliding(self._seconds, lambda _: _Hubs())
+        self._results.update(keys, now)
+        hubs = self._hubs.filling(now)
+        hubs.queries += len(rows)
+        hubs.documents.update(keys)
         return keys
 
     def _sampled(self, rows: list[Sequence[DocumentId]], now: float) -> list[Sequence[DocumentId]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from app.model import EventBatch, Floats
 from app.relevance import RELEVANCE_K
 from app.series.labelled import Labelled
 from app.series.pane import QueryCounts, Rows
-from app.signals import SIGNALS
+from app.signals import SIGNALS, finite_of
 from app.sketch import RecentInputs, content_keys
 
 NO_KEYS = np.zeros(0, np.uint64)
@@ -62,39 +63,60 @@ def rows_of_panes(
     # Dot products may be so large that their sum is infinite: no value then, as where there is none.
     with np.errstate(over="ignore", invalid="ignore"):
         columns = {signal.name: signal.extract(batch) for signal in SIGNALS}
-    present = {name: np.isfinite(column) for name, column in columns.items()}
-    for position in map(int, np.unique(positions)):
-        members = positions == position
-        count = int(np.count_nonzero(members))
-        # Nearly always all are of one pane: then without a copy of the vectors.
-        mine = slice(None) if count == len(batch) else np.flatnonzero(members[vectors.events])
-        matrix = vectors.matrix[mine]
-        inputs = None if vectors.inputs is None else vectors.inputs[mine]
-        same_input, cosines = memory.check(inputs, matrix)
-        yield (
-            position,
-            Rows(
-                events=count,
-                invalid=int(np.count_nonzero(batch.fault[members])),
-                signals={name: column[members & present[name]] for name, column in columns.items()},
-                vectors=matrix,
-                inputs=_told_apart(inputs, matrix),
-                same_input=same_input,
-                same_input_cosines=cosines,
-                labels=[each for each, mine_too in zip(batch.labels, members, strict=True) if each and mine_too]
-                if batch.labels is not None
-                else [],
-                queries=_query_counts(batch, members, labelled),
-            ),
-        )
+    first = positions[0]
+    if np.count_nonzero(positions == first) == len(batch):
+        # As nearly always: without a copy of anything.
+        yield int(first), _rows(batch, vectors, columns, None, memory=memory, labelled=labelled)
+        return
+    for position in np.unique(positions):
+        yield int(position), _rows(batch, vectors, columns, positions == position, memory=memory, labelled=labelled)
 
 
-def _query_counts(batch: EventBatch, members: NDArray[np.bool_], labelled: Labelled | None) -> QueryCounts:
-    counts = QueryCounts(*(int(np.count_nonzero(each[members])) for each in (batch.query, batch.failed, batch.empty)))
+def _rows(
+    batch: EventBatch,
+    vectors: Vectors,
+    columns: Mapping[str, Floats],
+    members: NDArray[np.bool_] | None,
+    *,
+    memory: Memory,
+    labelled: Labelled | None,
+) -> Rows:
+    """The members of one pane; None where all of the batch are."""
+    mine = slice(None) if members is None else np.flatnonzero(members[vectors.events])
+    matrix = vectors.matrix[mine]
+    inputs = None if vectors.inputs is None else vectors.inputs[mine]
+    same_input, cosines = memory.check(inputs, matrix)
+    return Rows(
+        events=len(batch) if members is None else int(np.count_nonzero(members)),
+        invalid=_count(batch.fault, members),
+        signals={name: finite_of(each if members is None else each[members]) for name, each in columns.items()},
+        vectors=matrix,
+        inputs=_told_apart(inputs, matrix),
+        same_input=same_input,
+        same_input_cosines=cosines,
+        labels=_labels(batch, members),
+        queries=_query_counts(batch, members, labelled),
+    )
+
+
+def _labels(batch: EventBatch, members: NDArray[np.bool_] | None) -> Sequence[Mapping[str, str]]:
+    if batch.labels is None:
+        return ()
+    rows = batch.labels if members is None else compress(batch.labels, members.tolist())
+    return [each for each in rows if each]
+
+
+def _query_counts(batch: EventBatch, members: NDArray[np.bool_] | None, labelled: Labelled | None) -> QueryCounts:
+    counts = QueryCounts(_count(batch.query, members), _count(batch.failed, members), _count(batch.empty, members))
     if labelled is None:
         return counts
-    recall = labelled.judged.recall[members[labelled.events], _RECALL_AT]
+    mine = slice(None) if members is None else members[labelled.events]
+    recall = labelled.judged.recall[mine, _RECALL_AT]
     return counts._replace(labelled=recall.size, recall=float(recall.sum()))
+
+
+def _count(flags: NDArray[np.bool_] | NDArray[np.int8], members: NDArray[np.bool_] | None) -> int:
+    return int(np.count_nonzero(flags if members is None else flags[members]))
 
 
 def _told_apart(inputs: NDArray[np.uint64] | None, matrix: NDArray[np.float32]) -> NDArray[np.uint64]:

@@ -84,7 +84,7 @@ class Series:
             name: RecentSample(timing.windows[name], rows, rng) for name, rows in WINDOW_SAMPLE_ROWS.items()
         }
         self._retrieval = Retrieval(timing, secrets.token_bytes(32) if secret is None else secret, rng)
-        self._space = key.default_space
+        self._space = self._default_space = key.default_space
         self._yardstick: Yardstick | None = None
         self._measuring: Measuring | None = None
         self._measured_before: MeasuredBefore | None = None
@@ -102,7 +102,7 @@ class Series:
             if self._retired:
                 return None
             self._last_arrival = now
-            if batch.spaces[0] != self.key.default_space:
+            if batch.spaces[0] != self._default_space:
                 self._space = batch.spaces[0]
             batch, refused = self._metric.refuse_others(batch)
             if len(batch):

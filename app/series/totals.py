@@ -20,7 +20,7 @@ from app.model import (
 from app.relevance import RelevanceSums
 from app.series.labelled import Labelled, judge_labelled
 from app.series.traced import Traced
-from app.signals import BUCKETED_SIGNALS, SIMILARITY_BOUNDS, poor_match, top1_similarity
+from app.signals import BUCKETED_SIGNALS, SIMILARITY_BOUNDS, finite_of, poor_match, top1_similarity
 from app.sketch import BucketCounts
 from app.tree import Tree
 
@@ -67,8 +67,7 @@ class Totals:
         self._add_queries(batch)
         labelled = self._add_results(batch)
         for signal in BUCKETED_SIGNALS:
-            values = signal.extract(batch)
-            finite = values[np.isfinite(values)]
+            finite = finite_of(signal.extract(batch))
             if finite.size:
                 if signal.name not in self.buckets:
                     self.buckets[signal.name] = BucketCounts(signal.bounds)

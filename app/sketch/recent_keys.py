@@ -87,11 +87,13 @@ class _Block:
 
     def update(self, keys: NDArray[np.uint64], now: float) -> None:
         small = keys[(keys < self.below) & (keys != 0)]
+        if not small.size:
+            return
         positions, known = find(self._keys, small)
         self._last[positions[known]] = now - self._start
-        fresh = np.unique(small[~known])
-        if not fresh.size:
+        if known.all():
             return
+        fresh = np.unique(small[~known])
         keys = np.concatenate((self._keys, fresh))
         order = np.argsort(keys)
         if keys.size > self._k:

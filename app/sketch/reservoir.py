@@ -45,7 +45,7 @@ class Reservoir:
     one random number; nothing is copied for it.
     """
 
-    __slots__ = ("_directions", "_norms", "_priorities", "_rng", "_size", "_stamps", "_times", "capacity")
+    __slots__ = ("_directions", "_highest", "_norms", "_priorities", "_rng", "_size", "_stamps", "_times", "capacity")
 
     def __init__(self, capacity: int, dimension: int, rng: np.random.Generator) -> None:
         self.capacity = capacity
@@ -55,6 +55,8 @@ class Reservoir:
         self._norms = np.empty(capacity, dtype=np.float32)
         self._times = np.empty(capacity)
         self._priorities = np.empty(capacity)
+        self._highest = np.inf
+        """Of the priorities here, once there is no room for a higher one."""
         self._stamps = RowStamps(capacity)
 
     def __len__(self) -> int:
@@ -73,9 +75,10 @@ class Reservoir:
     def update(self, vectors: NDArray[np.float32], times: Floats) -> None:
         """Offer the rows of an (n, dimension) matrix of finite vectors other than zero, with their times (n,)."""
         priorities = self._rng.random(len(vectors))
-        rows = self._admit(priorities)
+        rows = np.flatnonzero(priorities < self._highest)
         if rows.size == 0:
             return
+        rows = rows[self._admit(priorities[rows])]
         chosen = vectors[rows].astype(np.float64)
         norms = np.linalg.norm(chosen, axis=1)
         # A float32 vector may be longer than the largest float32.
@@ -120,6 +123,7 @@ class Reservoir:
             thawed._norms[rows] = part["norms"]
             thawed._times[rows] = part["times"]
             thawed._priorities[rows] = part["priorities"]
+        thawed._note_highest()
         return thawed
 
     def _admit(self, priorities: Floats) -> NDArray[np.intp]:
@@ -149,4 +153,8 @@ class Reservoir:
         self._times[slots] = times
         self._priorities[slots] = priorities
         self._size += free
+        self._note_highest()
         self._stamps.changed(slots)
+
+    def _note_highest(self) -> None:
+        self._highest = float(self._priorities.max()) if self._size == self.capacity else np.inf

@@ -49,8 +49,14 @@ class TopInputs:
 
     def update(self, keys: NDArray[np.uint64]) -> None:
         """Add events by their keys, shape (n,). O(n log n)."""
-        present = keys[keys != 0]
-        self._add(present, np.ones(present.size, np.int64), present.size)
+        # Sorted as they are, and only the distinct ones joined with those at hand: most of a fold come once and go.
+        ordered = np.sort(keys)
+        ordered = ordered[np.count_nonzero(ordered == 0) :]
+        starts = _starts(ordered)
+        counts = np.empty(starts.size, np.int64)
+        counts[:-1] = starts[1:] - starts[:-1]
+        counts[-1:] = ordered.size - starts[-1:]
+        self._add(ordered[starts], counts, ordered.size)
 
     def merge(self, other: TopInputs) -> None:
         """Add the counts of `other`, which has the same capacity."""
@@ -77,14 +83,22 @@ class TopInputs:
         self.n += n
         if not keys.size:
             return
-        # One sort of all: np.unique would make two of them, and its fixed costs are most of a fold's share here.
-        both = np.concatenate((self._keys, keys))
-        order = np.argsort(both, kind="stable")
-        sorted_keys = both[order]
-        starts = np.flatnonzero(np.concatenate(([True], sorted_keys[1:] != sorted_keys[:-1])))
-        joined = sorted_keys[starts]
-        sums = np.add.reduceat(np.concatenate((self._counts, counts))[order], starts)
-        if joined.size > self.capacity:
-            last = joined.size - self.capacity - 1
-            sums -= np.partition(sums, last)[last]
-        self._keys, self._counts = joined[sums > 0], sums[sums > 0]
+        if self._keys.size:
+            # One sort of all: np.unique would make two of them, and its fixed costs are most of a fold's share here.
+            both = np.concatenate((self._keys, keys))
+            order = np.argsort(both, kind="stable")
+            both = both[order]
+            starts = _starts(both)
+            keys, counts = both[starts], np.add.reduceat(np.concatenate((self._counts, counts))[order], starts)
+        if keys.size > self.capacity:
+            last = keys.size - self.capacity - 1
+            counts = counts - np.partition(counts, last)[last]
+            keys, counts = keys[counts > 0], counts[counts > 0]
+        self._keys, self._counts = keys, counts
+
+
+def _starts(ordered: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Where each of the distinct keys begins in a sorted array; shape (k,)."""
+    other = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=other[1:])
+    return np.flatnonzero(other)
