@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -191,3 +192,23 @@ def test_a_mixed_batch_is_converted_row_by_row(pairs):
         alone, alone_refused = similarities(side_by_side([row]), [metric])
         assert (i in refused) == (0 in alone_refused)
         assert alone.values.tolist() == found.values[found.offsets[i] : found.offsets[i + 1]].tolist()
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [[0.5, 0.25], [1.0, 1.0], [0.25, 0.5], [0.5, 0.50005], [1.0005, 0], [2, 0], [0, -1.0005], [1], []]
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_batch_is_judged_row_by_row(rows):
+    """Rows of one length are looked at all at once: none is better or worse for its neighbours."""
+    together = run(*({"scores": row} for row in rows))
+
+    alone = [run({"scores": row}) for row in rows]
+    assert [i for i, each in enumerate(alone) if each.errors] == [error.index for error in together.errors]
+    assert [each.batch.scores.values.tolist() for each in alone if not each.errors] == [
+        together.batch.scores.values[a:b].tolist() for a, b in itertools.pairwise(together.batch.scores.offsets)
+    ]

@@ -251,3 +251,35 @@ def test_lifted_and_unlifted_vectors_are_the_same(vectors, indent):
     np.testing.assert_array_equal(lifted.vectors.offsets, unlifted.vectors.offsets)
     np.testing.assert_array_equal(lifted.fault, unlifted.fault)
     np.testing.assert_array_equal(lifted.norm, unlifted.norm)
+
+
+WHOLE = b64([0.5, -0.5, 0.25])
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(WHOLE, b64([1, 2, 3]), b64([0, 0, 0]), b64([math.nan, 1, 1]), b64([MAX, MAX, MAX])),
+                *(b64([1, 2]), b64([1] * 6), "", WHOLE[:8], WHOLE[:12] + "AA==", "====" * 4, "AA==" * 4, "-" * 16),
+                *("\n" * 16, "é" * 16, " " + WHOLE[1:], None, [0.5, 0.25, 1.0]),
+            ]
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_base64_is_read_in_a_batch_as_it_is_alone(embeddings):
+    """A batch is decoded in one go where it can be: a fault in one text is never hidden by its neighbours."""
+    together = run(*({"embedding": each} for each in embeddings))
+
+    alone = [run({"embedding": each}) for each in embeddings]
+    assert [bool(each.errors) for each in alone] == [
+        i in {error.index for error in together.errors} for i in range(len(embeddings))
+    ]
+    taken = [each.batch for each in alone if not each.errors]
+    for column in ("norm", "fault"):
+        expected = [value for batch in taken for value in getattr(batch, column).tolist()]
+        np.testing.assert_allclose(getattr(together.batch, column), expected, rtol=1e-6)
+    expected = [value for batch in taken for value in batch.vectors.values.tolist()]
+    assert expected == together.batch.vectors.values.tolist()

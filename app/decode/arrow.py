@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -23,8 +23,9 @@ from app.decode.columns import check_count
 from app.decode.errors import Malformed, TooLarge
 from app.decode.event import IN_BYTES, RULES
 from app.decode.limits import Limits
-from app.decode.number_rows import NumberRows
-from app.model import Decoded, Floats, Ragged
+from app.decode.number_rows import NumberRows, ragged
+from app.decode.texts import cut
+from app.model import Decoded, Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +49,8 @@ class _Types(NamedTuple):
     plain: frozenset[int]
     """Of one value a row that is in the body itself, and needs no more than to be listed."""
     texts: frozenset[int]
-    large_text: int
+    large: frozenset[int]
+    """Those whose offsets have 64 bits."""
     instant: int
     dictionary: int
     lists: frozenset[int]
@@ -66,19 +68,20 @@ def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
         raise Malformed("the body is empty; send an Arrow IPC stream")
     reader = _Reader(limits.events * limits.top_k)
     parts: dict[str, list[_Column]] = {}
+    places: list[tuple[str, int]] | None = None
     rows = 0
     try:
         for batch in _batches(body, limits):
             check_count(rows + batch.num_rows, limits)
-            for name in RULES:
-                if batch.schema.get_field_index(name) >= 0:
-                    array = batch.column(name)
-                    # All of it, values too: offsets and indices are a sender's, and nothing below looks at them again.
-                    array.validate(full=True)
-                    parts.setdefault(name, [[None] * rows] if rows else []).append(reader.column(name, array))
-                elif name in parts:
-                    parts[name].append([None] * batch.num_rows)
             rows += batch.num_rows
+            if places is None:  # those of all batches: a stream has one schema
+                found = ((name, batch.schema.get_field_index(name)) for name in RULES)
+                places = [(name, place) for name, place in found if place >= 0]
+            for name, place in places:
+                array = batch.column(place)
+                # All of it, values too: offsets and indices are a sender's, and nothing below looks at them again.
+                array.validate(full=True)
+                parts.setdefault(name, []).append(reader.column(name, array))
     except (pa.ArrowException, OSError, ValueError, KeyError, struct.error):
         raise Malformed("the body must be a valid Arrow IPC stream") from None
     return decode_columns({name: _joined(name, each) for name, each in parts.items()} | {COUNT: rows}, {}, limits, now)
@@ -110,7 +113,7 @@ def _types() -> _Types:
         numbers=numbers,
         plain=numbers | {lib.Type_BOOL, lib.Type_BINARY, lib.Type_LARGE_BINARY, lib.Type_FIXED_SIZE_BINARY},
         texts=frozenset({lib.Type_STRING, lib.Type_LARGE_STRING}),
-        large_text=lib.Type_LARGE_STRING,
+        large=frozenset({lib.Type_LARGE_STRING, lib.Type_LARGE_LIST}),
         instant=lib.Type_TIMESTAMP,
         dictionary=lib.Type_DICTIONARY,
         lists=frozenset({lib.Type_LIST, lib.Type_LARGE_LIST, lib.Type_FIXED_SIZE_LIST}),
@@ -159,39 +162,51 @@ class _Reader:
 
     def _texts(self, array: pa.Array) -> list[Any]:
         _, offsets, data = array.buffers()
-        if array.null_count or data is None or offsets is None:
-            return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
-        width = np.int64 if array.type.id == self._types.large_text else np.int32
-        ends = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1]
-        text = memoryview(data)[ends[0] : ends[-1]].tobytes().decode()
-        if not text.isascii():
-            return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
-        # Cut out of one text: in half the time, and ids of documents are many.
-        return [text[a:b] for a, b in pairwise((ends - ends[0]).tolist())]
+        if data is None or offsets is None:
+            return list(array.to_pylist())
+        texts: list[Any] = cut(data.to_pybytes(), self._bounds(array, offsets))
+        if array.null_count:
+            for i in np.flatnonzero(~_present(array)).tolist():
+                texts[i] = None
+        return texts
+
+    def _bounds(self, array: pa.Array, offsets: pa.Buffer) -> list[int]:
+        """Where each text, or list, begins, and the last one ends."""
+        large = array.type.id in self._types.large
+        size = 8 if large else 4
+        held = memoryview(offsets)[size * array.offset : size * (array.offset + len(array) + 1)]
+        return (held.cast("q") if large else held.cast("i")).tolist()
 
     def _lists(self, name: str, array: pa.Array) -> _Column:
         types = self._types
         present = _present(array) if array.null_count else None
-        fixed = array.type.id == types.fixed_list
-        # Those of nulls left out; by far the most columns have none, and need no copy.
-        items = array.values if fixed and present is None and not array.offset else array.flatten()
-        lengths = np.full(len(array), array.type.list_size) if fixed else np.diff(array.offsets.to_numpy())
-        if present is not None:
-            lengths = np.where(present, lengths, 0)
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        if array.type.id == types.fixed_list:
+            lengths = [array.type.list_size] * len(array)
+        else:
+            bounds = self._bounds(array, array.buffers()[1])
+            lengths = [b - a for a, b in pairwise(bounds)]
+        if present is not None or array.offset:
+            # Those of nulls left out; by far the most columns have none, and need no copy.
+            items = array.flatten()
+            if present is not None:
+                lengths = [length if there else 0 for length, there in zip(lengths, present.tolist(), strict=True)]
+        elif array.type.id == types.fixed_list:
+            items = array.values.slice(0, sum(lengths))
+        else:
+            items = array.values.slice(bounds[0], bounds[-1] - bounds[0])
         kind = items.type.id
         # A null in a vector is an invalid number, in scores it is none.
         if name in IN_BYTES and kind in types.numbers and (name == "embedding" or not items.null_count):
-            return NumberRows(Ragged(_numbers(name, items)[: offsets[-1]], offsets), present)
+            return NumberRows(ragged(_numbers(name, items), lengths), present)
         if kind == types.struct:
             flat = self._structs(items)
         elif kind in types.numbers | types.texts | {types.dictionary}:
             flat = self._values(items)
         else:
             # Such as the lists that are all empty, whose items have no type.
-            told = zip(_unfit(array), lengths.tolist(), strict=True)
+            told = zip(_unfit(array), lengths, strict=True)
             return [[] if each is _UNFIT and not length else each for each, length in told]
-        rows = [flat[a:b] for a, b in pairwise(offsets.tolist())]
+        rows = [flat[a:b] for a, b in pairwise(accumulate(lengths, initial=0))]
         if present is None:
             return rows
         return [row if there else None for row, there in zip(rows, present.tolist(), strict=True)]

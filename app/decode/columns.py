@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -29,10 +28,10 @@ from app.decode.fields import Refusals, Sent, ids, judged, side_by_side, taken
 from app.decode.identity import series, spaces
 from app.decode.inputs import Inputs, hashed
 from app.decode.limits import Limits
-from app.decode.number_rows import NumberRows, ragged
+from app.decode.number_rows import NumberRows, even_length, ragged
 from app.decode.retrieved import retrieved
-from app.decode.scores import plain_row, score_rows, similarities
-from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, measured, plain_rows
+from app.decode.scores import listed, plain_cosines, score_rows, similarities
+from app.decode.vectors import FAULT_CODE, Vectors, base64_matrix, float32_bytes, measure, measured, plain_rows
 from app.model import (
     METRICS,
     Decoded,
@@ -197,14 +196,15 @@ def _labels(sent: Sent, limits: Limits, refusals: Refusals) -> tuple[Sequence[Ma
 def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> Vectors:
     """Vectors, norms and faults: a norm that was sent goes before the vector's own."""
     column = sent.get("embedding", ())
+    flat = column if isinstance(column, NumberRows) else None
+    if len(column) > 1 and flat is None:
+        flat = base64_matrix(column, limits.dimension)
     rows: Sequence[bytes | None] | None
-    if isinstance(column, NumberRows):
-        refused = refuse("embedding", f"must have at most {limits.dimension} numbers")
-        for i in np.flatnonzero(column.rows.lengths > limits.dimension).tolist():
-            refusals.setdefault(i, refused)
+    if flat is not None:
+        _check_dimension(flat, limits, refusals)
         if "norm" not in sent:
-            return measured(column)
-        rows = column.in_bytes()
+            return measured(flat)
+        rows = flat.in_bytes()
     else:
         rows = plain_rows(column, limits.dimension)
         if rows is None:
@@ -225,6 +225,14 @@ def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> V
     return Vectors(found.rows, norm_column, fault)
 
 
+def _check_dimension(vectors: NumberRows, limits: Limits, refusals: Refusals) -> None:
+    length = even_length(vectors.rows)
+    if length is None or length > limits.dimension:
+        refused = refuse("embedding", f"must have at most {limits.dimension} numbers")
+        for i in np.flatnonzero(vectors.rows.lengths > limits.dimension).tolist():
+            refusals.setdefault(i, refused)
+
+
 def _scores(
     sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank
 ) -> tuple[Ragged, NDArray[np.int8], Sequence[int | None] | None]:
@@ -232,18 +240,19 @@ def _scores(
     rows = score_rows(sent, refusals)
     if rows is None:
         return blank.scores, blank.no_metric, None
+    results: list[int | None]
     if isinstance(rows, NumberRows):
-        scores, present = rows.rows, rows.present
-        results: list[int | None] = scores.lengths.tolist()
-        for i in () if present is None else np.flatnonzero(~present).tolist():
+        scores = rows.rows
+        results = scores.lengths.tolist()
+        for i in () if rows.present is None else np.flatnonzero(~rows.present).tolist():
             results[i] = None
     else:
         results = [None if row is None else len(row) for row in rows]
-        plain = plain_row(rows[0]) if len(rows) == 1 and rows[0] and "similarity_metric" not in sent else None
-        if plain is not None and plain.values.size <= limits.top_k:
+        scores = listed(rows, results)
+    if "similarity_metric" not in sent:
+        plain = plain_cosines(scores, limits.top_k)
+        if plain is not None:
             return plain, blank.cosine, results
-        lengths = [length or 0 for length in results]
-        scores = ragged(np.fromiter(chain.from_iterable(row for row in rows if row), np.float64), lengths)
     metrics = [SimilarityMetric.COSINE] * len(results)
     if "similarity_metric" in sent:
         metrics = [metric or SimilarityMetric.COSINE for metric in sent["similarity_metric"]]

@@ -13,7 +13,7 @@ import pybase64
 from numpy.typing import NDArray
 
 from app.decode.event import NOT_FLOAT32, Embedding, refuse
-from app.decode.number_rows import NumberRows, ragged
+from app.decode.number_rows import NumberRows, even_length, ragged
 from app.model import VECTOR_FAULTS, Floats, Ragged, VectorFault
 
 _TRUSTED_FROM = 1e-30
@@ -60,6 +60,28 @@ def float32_bytes(embedding: Embedding, dimension: int) -> bytes:
     return data
 
 
+def base64_matrix(embeddings: Sequence[Embedding | None], dimension: int) -> NumberRows | None:
+    """The vectors of a batch that is all base64 of one length without padding, decoded in one go; None for any other.
+
+    Says what `float32_bytes` would say of each, in a third of the time. Without padding are the dimensions that 3
+    divides, such as 384, 768, 1536 and 3072.
+    """
+    if set(map(type, embeddings)) != {str}:
+        return None
+    texts: Sequence[str] = embeddings  # type: ignore[assignment]
+    length = len(texts[0])
+    # Four characters are three bytes, so sixteen are three numbers.
+    if not 0 < length <= 16 * dimension // 3 or length % 16 or set(map(len, texts)) != {length}:
+        return None
+    try:
+        data = pybase64.b64decode_as_bytearray("".join(texts), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if 4 * len(data) != 3 * length * len(texts):
+        return None  # the last one is padded
+    return NumberRows(ragged(np.frombuffer(data, "<f4"), [3 * length // 16] * len(texts)), None)
+
+
 def plain_rows(embeddings: Sequence[Embedding | None], dimension: int) -> list[bytes] | None:
     """The vectors of a batch that is all base64, or all read before, and all in order; None for any other.
 
@@ -104,10 +126,11 @@ def measured(vectors: NumberRows) -> Vectors:
     """As `measure`, of rows that are in memory as numbers."""
     rows = vectors.rows
     n, offsets = len(vectors), rows.offsets
-    length = rows.values.size // max(n, 1)
-    if length and bool((rows.lengths == length).all()):
+    length = even_length(rows)
+    if length:
         matrix = rows.values.reshape(n, length)
-        squares = np.einsum("ij,ij->i", matrix, matrix)
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.vecdot(matrix, matrix)
     else:
         each = (rows.values[a:b] for a, b in pairwise(offsets))
         squares = np.array([np.vdot(row, row) for row in each], dtype=np.float32)
