@@ -1,8 +1,10 @@
 """Admission to ingest: bounded in requests and bytes, in turns of the loop, one large body at a time."""
 
 import asyncio
+import gc
 import json
 import threading
+import weakref
 
 import pytest
 
@@ -87,6 +89,37 @@ def test_what_fails_fails_its_own_request():
     results = gather(Admission(8, MIB), [fail, lambda: 1, fail, lambda: 2])
 
     assert [ValueError, int, ValueError, int] == [type(each) for each in results]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_a_refused_request_held_is_let_go_at_once(monkeypatch, beside):
+    """Future, exception and frame held each other, and the body, until the next collection: 43 MiB for each bomb."""
+
+    class Body:
+        def refuse(self):
+            raise ValueError("too large")
+
+    left = []
+
+    async def go():
+        admission = Admission(8, MIB)
+
+        async def ask():
+            body = Body()
+            left.append(weakref.ref(body))
+            with pytest.raises(ValueError, match="too large"):
+                await admission.run(body.refuse, beside=beside)
+
+        await admission.run(spend(monkeypatch, TURN_SECONDS), beside=False)  # so they have to wait
+        await asyncio.gather(*(ask() for _ in range(3)))
+        await admission.run(lambda: None, beside=beside)  # the thread has let go of what was before
+        return [ref() is None for ref in left]
+
+    gc.disable()
+    try:
+        assert [True] * 3 == asyncio.run(go())
+    finally:
+        gc.enable()
 
 
 def test_work_whose_request_was_given_up_is_left_undone(monkeypatch):

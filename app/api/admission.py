@@ -95,7 +95,10 @@ class Admission:
             return self._run(loop, work)
         future: asyncio.Future[Result] = loop.create_future()
         self._queue.append((work, future))
-        return await future
+        try:
+            return await future
+        finally:
+            del future  # it has what the work raised, whose traceback has this frame, the work and its body
 
     def close(self) -> None:
         """End the thread after the work that it is at."""
@@ -105,7 +108,10 @@ class Admission:
         future = loop.run_in_executor(self._thread, work)
         self._beside += 1
         future.add_done_callback(self._beside_done)
-        return await future
+        try:
+            return await future
+        finally:
+            del future  # as above
 
     def _beside_done(self, _: asyncio.Future[Any]) -> None:
         self._beside -= 1
@@ -136,3 +142,5 @@ class Admission:
             future.set_result(self._run(loop, work))
         except Exception as error:
             future.set_exception(error)
+        finally:
+            del future  # as above

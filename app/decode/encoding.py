@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from app.decode.errors import Malformed, TooLarge, UnsupportedMediaType
@@ -15,6 +15,9 @@ else:
     from backports import zstd
 
 CHUNK_BYTES = 64 * 1024
+STEP_BYTES = 256 * 1024
+"""Of output at a time: a decompressor that may write more holds it twice while it grows."""
+
 MAX_MEMBERS = 1024
 """Members or frames of one body. Each costs a decompressor and a copy of what follows it in its chunk."""
 
@@ -55,8 +58,8 @@ ENCODINGS: Mapping[str, Callable[[], Decompressor] | None] = {"gzip": _gzip, "id
 def inflate(content_encoding: str | None, body: bytes, limit_bytes: int) -> bytes:
     """The body without its content encoding, at most `limit_bytes` long.
 
-    Several gzip members or zstd frames are joined. Linear in the bytes that go in and come out;
-    never holds more than twice the limit.
+    Several gzip members or zstd frames are joined. Linear in the bytes that go in and come out. Holds what it returns
+    twice, and of a body that is larger than the limit the limit once, beside a window of at most 8 MiB.
     Raises `UnsupportedMediaType`, `TooLarge`, or `Malformed` (not in that encoding, or cut short).
 
     >>> inflate("gzip", zlib.compress(b"[]", wbits=31), limit_bytes=100)
@@ -78,7 +81,7 @@ def inflate(content_encoding: str | None, body: bytes, limit_bytes: int) -> byte
 
 
 def _inflate(make: Callable[[], Decompressor], body: bytes, limit_bytes: int) -> bytes:
-    pieces = []
+    pieces: list[bytes] = []
     size = 0
     members = 1
     decompressor = make()
@@ -90,16 +93,26 @@ def _inflate(make: Callable[[], Decompressor], body: bytes, limit_bytes: int) ->
                 if members > MAX_MEMBERS:
                     raise Malformed(f"the body has more than {MAX_MEMBERS} compressed members; send it as one")
                 decompressor = make()
-            # One byte past the limit tells too large from just fitting; below it, all input has been used.
-            piece = decompressor.decompress(data, limit_bytes - size + 1)
-            size += len(piece)
-            if size > limit_bytes:
-                raise _too_large(limit_bytes)
-            pieces.append(piece)
+            for piece in _steps(decompressor, data):
+                size += len(piece)
+                if size > limit_bytes:
+                    raise _too_large(limit_bytes)
+                pieces.append(piece)
             data = decompressor.unused_data
     if not decompressor.eof:
         raise Malformed("the compressed body is cut short")
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _steps(decompressor: Decompressor, data: bytes) -> Iterator[bytes]:
+    """What the data becomes, piece by piece; to the end of the member at most."""
+    while True:
+        piece = decompressor.decompress(data, STEP_BYTES)
+        yield piece
+        # zlib hands back what it has not read, zstd keeps it.
+        data = getattr(decompressor, "unconsumed_tail", b"")
+        if decompressor.eof or (len(piece) < STEP_BYTES and not data):
+            return
 
 
 def _too_large(limit_bytes: int) -> TooLarge:
