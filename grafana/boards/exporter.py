@@ -114,6 +114,29 @@ _INTAKE: Final = (
         unit="eps",
         bounds=(0, None),
     ),
+    time_series(
+        "Requests turned away",
+        "Requests per second to ingest that were told to come again, and why: as many wait as may (requests), bodies "
+        "under way hold all the memory that they may (bytes), or the journal cannot be written (not_written).",
+        Query(rate("embedding_exporter_shed_requests_total", by="reason"), "{{reason}}"),
+        Query(rate("embedding_event_failures_total", by="reason", reason="not_written"), "{{reason}}"),
+        unit="reqps",
+        bounds=(0, None),
+    ),
+    time_series(
+        "Requests waiting",
+        "Requests whose bodies are there and whose turn has not come. Past max_waiting_requests they are turned away.",
+        Query(of("embedding_exporter_waiting_requests"), "{{instance}}"),
+        unit="short",
+        bounds=(0, None),
+    ),
+    time_series(
+        "Connections closed",
+        "Connections per second that were closed on their clients, and why: slow, not HTTP, in the way of new ones.",
+        Query(rate("embedding_exporter_closed_connections_total", by="reason"), "{{reason}}"),
+        unit="ops",
+        bounds=(0, None),
+    ),
 )
 
 _WORK: Final = (

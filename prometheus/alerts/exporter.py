@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from prometheus.alerts.alert import Alert
+from prometheus.alerts.alert import VALUE, Alert
 from prometheus.thresholds import JOB, limit
 
 EXPORTER: Final[Sequence[Alert]] = (
@@ -50,6 +50,29 @@ EXPORTER: Final[Sequence[Alert]] = (
         "The exporter cannot save its state.",
         "The state of the exporter at {{ $labels.instance }} was saved {{ $value | humanizeDuration }} ago: "
         "a restart loses what came since.",
+        quiet=None,
+        dashboard="exporter",
+    ),
+    Alert(
+        "EmbeddingDriftRequestsShed",
+        "warning",
+        "30m",
+        "  sum without (reason) (rate(embedding_exporter_shed_requests_total[5m])) > 0\n"
+        '  or\n  sum without (reason) (rate(embedding_event_failures_total{reason="not_written"}[5m])) > 0',
+        "The exporter turns requests away, again and again.",
+        f"{VALUE} requests a second to {{{{ $labels.instance }}}} are answered with 429 or 503: events of senders "
+        "that do not try again are lost.",
+        quiet=None,
+        dashboard="exporter",
+    ),
+    Alert(
+        "EmbeddingDriftUnprotected",
+        "warning",
+        "1h",
+        "  embedding_exporter_unprotected == 1",
+        "Anybody who reaches the exporter may act in a role.",
+        "The exporter at {{ $labels.instance }} can be reached from beyond its machine, and asks nobody who they are "
+        "for the role {{ $labels.role }}.",
         quiet=None,
         dashboard="exporter",
     ),

@@ -13,6 +13,9 @@ NAN: Final = "NaN+0xN"
 _EVALUATED: Final = "embedding_exporter_last_evaluation_timestamp_seconds"
 _FOLDED: Final = "embedding_exporter_folded_events_total"
 _SAVED: Final = "embedding_exporter_state_last_success_timestamp_seconds"
+_SHED: Final = 'embedding_exporter_shed_requests_total{reason="requests"}'
+_NOT_WRITTEN: Final = 'embedding_event_failures_total{reason="not_written"}'
+_UNPROTECTED: Final = 'embedding_exporter_unprotected{role="ingest"}'
 _MAINTENANCE: Final = "embedding_maintenance"
 
 EXPORTER: Final[Sequence[Scenario]] = (
@@ -81,6 +84,58 @@ EXPORTER: Final[Sequence[Scenario]] = (
             "saving": {_SAVED: "0+60xN"},
             "nan": {_SAVED: NAN},
             "absent": {_SAVED: None},
+        },
+    ),
+    Scenario(
+        "EmbeddingDriftRequestsShed",
+        "warning",
+        {_SHED: "0+60xN"},
+        "37m",
+        "30m",
+        "1 requests a second to fires are answered with 429 or 503: events of senders that do not try again are lost.",
+        about=ABOUT,
+        silent={
+            "none_since": {_SHED: "500+0xN"},
+            "once": {_SHED: "0+0x5 500+0xN"},
+            "now_and_then": {_SHED: "0+0x8 60+0x12 120+0x12 180+0xN"},
+            "nan": {_SHED: NAN},
+            "absent": {_SHED: None},
+            "restarted": {_SHED: "500+0x20 0+0xN"},
+        },
+    ),
+    Scenario(
+        "EmbeddingDriftRequestsShed",
+        "warning",
+        {_NOT_WRITTEN: "0+60xN"},
+        "37m",
+        "30m",
+        "1 requests a second to fires are answered with 429 or 503: events of senders that do not try again are lost.",
+        about=ABOUT,
+        silent={
+            "none_since": {_NOT_WRITTEN: "500+0xN"},
+            "once": {_NOT_WRITTEN: "0+0x5 500+0xN"},
+            "now_and_then": {_NOT_WRITTEN: "0+0x8 60+0x12 120+0x12 180+0xN"},
+            "nan": {_NOT_WRITTEN: NAN},
+            "absent": {_NOT_WRITTEN: None},
+            "restarted": {_NOT_WRITTEN: "500+0x20 0+0xN"},
+            "refused_for_another_reason": {_NOT_WRITTEN: None, _NOT_WRITTEN.replace("not_written", "norm"): "0+60xN"},
+        },
+    ),
+    Scenario(
+        "EmbeddingDriftUnprotected",
+        "warning",
+        {_UNPROTECTED: "1+0xN"},
+        "62m",
+        "59m",
+        "The exporter at fires can be reached from beyond its machine, and asks nobody who they are "
+        "for the role ingest.",
+        about=ABOUT,
+        labels={"role": "ingest"},
+        silent={
+            "protected": {_UNPROTECTED: "0+0xN"},
+            "mended": {_UNPROTECTED: "1+0x50 0+0xN"},
+            "nan": {_UNPROTECTED: NAN},
+            "absent": {_UNPROTECTED: None},
         },
     ),
     Scenario(
