@@ -125,7 +125,7 @@ def create_store(settings: Settings, directory: StateDirectory | None = None) ->
 
 def create_app(
     settings: Settings, store: SeriesStore, clock: Clock, directory: StateDirectory | None = None
-) -> FastAPI:
+) -> DirectApp:
     """Join the parts to an application. Nothing is shared between two of them.
 
     With a directory the state in it is taken up here, and saved while the application lives.
@@ -230,7 +230,7 @@ def create_app(
         # Its document and pages are routes like the others, with a role.
         openapi_url=None,
     )
-    app.state.services = services
+    app.services = services
     add_routes(app)
     return app
 
@@ -323,7 +323,7 @@ def serve(settings: Settings) -> int:
     except StartError as error:
         log.error("cannot start", why=str(error))
         return 1
-    services: Services = app.state.services
+    services: Services = app.services
     own, access = services.metrics.own, services.access
     connections = Connections(settings.max_connections, settings.request_timeout_seconds, own.count_closed)
     own.watch("connections", lambda: len(connections))

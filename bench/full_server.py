@@ -29,7 +29,7 @@ def main(port: int, count: int) -> None:
     # As `serve` does, before the first event.
     gc.collect()
     gc.freeze()
-    services: Services = app.state.services
+    services: Services = app.services
     full_store(services.store, services.pinned, count)
     evaluator = services.evaluator
     # The first evaluation learns every series' limits.

@@ -41,7 +41,7 @@ class Service:
         self.clock = FakeClock()
         self.store = create_store(settings)
         self.app = create_app(settings, self.store, self.clock)
-        self.services = self.app.state.services
+        self.services = self.app.services
 
     def run(self, coroutine):
         return self._runner.run(coroutine)

@@ -53,7 +53,7 @@ def taken_up(folder, now):
     directory = take_directory(settings)
     begun = time.thread_time()
     app = create_app(settings, create_store(settings, directory), FakeClock(now), directory)
-    return app.state.services, time.thread_time() - begun, directory
+    return app.services, time.thread_time() - begun, directory
 
 
 def test_a_full_series_is_taken_up_in_a_64th_of_the_time_that_a_start_may_take(full):

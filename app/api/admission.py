@@ -14,7 +14,9 @@ from app.model import Shed
 Result = TypeVar("Result")
 
 TURN_SECONDS: Final = 0.01
-"""Of work in one turn of the event loop, and what is begun by then. A scrape needs some four turns."""
+"""Of work in one turn of the event loop, and what is begun by then; half as much where turns before it did some.
+
+A scrape needs some four turns."""
 
 RETRY_AFTER_SECONDS: Final = 1
 """What waits is done in less."""
@@ -122,7 +124,8 @@ class Admission:
             return work()
         finally:
             self._left_seconds -= time.perf_counter() - begun
-            if not self._turning:
+            # Not after each: to be called back costs as much as reading the body of one event.
+            if self._left_seconds < TURN_SECONDS / 2 and not self._turning:
                 self._turning = True
                 loop.call_soon(self._turn, loop)
 

@@ -65,7 +65,7 @@ UPLOAD_PARAMETERS: Final[list[dict[str, Any]]] = [
 
 async def get_baselines(request: Request) -> Response:
     """List the baselines that stay, those of departed series too."""
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     # In a thread, as all that asks for baselines: it waits while one is being made, which takes some hundred ms.
     return json_reply({"baselines": await run_in_threadpool(_all_told, services)})
 
@@ -75,7 +75,7 @@ async def post_baselines(request: Request) -> Response:
 
     A final one is replaced only with `replace`: else 409.
     """
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     take = {JSON: _post_window, FILE: _post_file}.get(media_type(request))
     if take is None:
         # Also what keeps other people's pages from pinning: a browser may send text elsewhere unasked, but neither.
@@ -163,7 +163,7 @@ def _pin(services: Services, wanted: PinRequest) -> Response:
 
 async def get_baseline(request: Request) -> Response:
     """Export a baseline as a file, for `--baseline` of other replicas."""
-    return await run_in_threadpool(_export, request.app.state.services, request.path_params["baseline_id"])
+    return await run_in_threadpool(_export, request.app.services, request.path_params["baseline_id"])
 
 
 def _export(services: Services, baseline_id: str) -> Response:
@@ -176,7 +176,7 @@ def _export(services: Services, baseline_id: str) -> Response:
 
 async def delete_baseline(request: Request) -> Response:
     """Unpin a baseline: its series learns a new one from now on."""
-    return await run_in_threadpool(_unpin, request.app.state.services, request.path_params["baseline_id"])
+    return await run_in_threadpool(_unpin, request.app.services, request.path_params["baseline_id"])
 
 
 def _unpin(services: Services, baseline_id: str) -> Response:

@@ -60,7 +60,7 @@ async def get_compare(request: Request) -> Response:
     200 with the result, the reasons for it, and every check with its numbers, interval and limit; with `strict=1` 412
     and the same body unless the result is pass. 404 where a version is not known, 422 for a bad parameter.
     """
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     try:
         status, content = await run_in_threadpool(_compare, services, dict(request.query_params.multi_items()))
     except _Refused as refused:

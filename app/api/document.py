@@ -37,7 +37,7 @@ async def get_docs(request: Request) -> Response:  # noqa: ARG001 - a route's si
 
 
 def _document(app: DirectApp) -> dict[str, Any]:
-    services: Services = app.state.services
+    services: Services = app.services
     document = deepcopy(app.openapi())
     document.setdefault("components", {})["securitySchemes"] = SCHEMES
     for route in app.routes:

@@ -19,7 +19,7 @@ async def post_events(request: Request) -> Response:
     ones are kept. 422 when nothing was acceptable, 400 for a malformed body, 408 too slow, 413 too large, 415 for an
     unknown content type.
     """
-    return await intake(request, partial(_read, request.app.state.services))
+    return await intake(request, partial(_read, request.app.services))
 
 
 def _read(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> SentEvents:

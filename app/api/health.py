@@ -15,7 +15,7 @@ async def get_healthy(request: Request) -> Response:  # noqa: ARG001 - a route's
 
 async def get_ready(request: Request) -> Response:
     """Whether events are taken. A baseline that is still missing does not make it unready: events must come in."""
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     if services.ready:
         return PlainTextResponse("Embedding Drift Exporter is ready.\n")
     return PlainTextResponse("Embedding Drift Exporter is starting or stopping.\n", 503)

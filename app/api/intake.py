@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from app.api.admission import Overloaded
 from app.api.body import BodyRefused, header
 from app.api.doorstep import overload_reply
-from app.api.reply import error_reply
+from app.api.reply import Answered, error_reply
 from app.api.services import Services
 from app.decode import DecodeError, Malformed, TooLarge
 from app.intake import Answer, Claim, OtherBody, SentRequest
@@ -44,7 +44,7 @@ async def intake(
     `off_loop_bytes` is taken beside the loop. With an `Idempotency-Key` that came before, what was answered then, and
     nothing is taken; 422 if it came with another body.
     """
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     own = services.metrics.own
     try:
         body = await services.bodies.read(request, max_bytes or services.max_body_bytes)
@@ -58,7 +58,10 @@ async def intake(
     work = partial(read, header(request, b"content-type"), content_encoding, body)
     beside = len(body) > off_loop_bytes or content_encoding is not None
     try:
-        return await _once(request, body, partial(_taken, services, work, beside=beside))
+        key = header(request, b"idempotency-key")
+        if key is None:
+            return await _taken(services, work, None, beside=beside)
+        return await _once(request, key, body, partial(_taken, services, work, beside=beside))
     except Overloaded as overloaded:
         own.count_shed(overloaded.shed)
         return overload_reply(overloaded)
@@ -69,12 +72,9 @@ async def intake(
         services.admission.release(len(body))
 
 
-async def _once(request: Request, body: bytes, take: Callable[[Claim | None], Awaitable[Response]]) -> Response:
+async def _once(request: Request, key: str, body: bytes, take: Callable[[Claim], Awaitable[Response]]) -> Response:
     """Take a request in, or answer it as the one before it of the same key."""
-    services: Services = request.app.state.services
-    key = header(request, b"idempotency-key")
-    if key is None:
-        return await take(None)
+    services: Services = request.app.services
     if _KEY.fullmatch(key) is None:
         services.metrics.own.count_failure(Reason.IDEMPOTENCY_KEY)
         return error_reply(400, "Idempotency-Key must have 1 to 255 visible ASCII characters, without spaces")
@@ -86,7 +86,7 @@ async def _once(request: Request, body: bytes, take: Callable[[Claim | None], Aw
         services.metrics.own.count_failure(Reason.IDEMPOTENCY_KEY)
         return error_reply(422, "this Idempotency-Key came with another body before: each batch needs a key of its own")
     if known is not None:
-        return _reply(known, {"Idempotent-Replayed": "true"})
+        return Response(known.body, known.status, {"Idempotent-Replayed": "true"}, "application/json")
     try:
         return await take(claim)
     finally:
@@ -96,19 +96,15 @@ async def _once(request: Request, body: bytes, take: Callable[[Claim | None], Aw
 async def _taken(services: Services, read: Callable[[], SentRequest], claim: Claim | None, *, beside: bool) -> Response:
     intake = services.intake
     try:
-        begun = await services.admission.run(lambda: intake.begin(read, claim), beside=beside)
-        answer = await intake.end(begun, claim)
+        begun = await services.admission.run(partial(intake.begin, read, claim), beside=beside)
+        answer = begun if isinstance(begun, Answer) else await intake.end(begun, claim)
     except Unwritable as unwritable:
         services.metrics.own.count_failure(Reason.NOT_WRITTEN)
         message = f"{unwritable}: nothing of this request was counted; send it again later"
         return error_reply(503, message, {"Retry-After": str(UNWRITABLE_RETRY_SECONDS)})
     for reason, count in answer.refused.items():
         services.metrics.own.count_failure(reason, count)
-    return _reply(answer)
-
-
-def _reply(answer: Answer, headers: dict[str, str] | None = None) -> Response:
-    return Response(answer.body, answer.status, headers, "application/json")
+    return Answered(answer.body, answer.status)
 
 
 def _status(error: DecodeError) -> int:

@@ -31,7 +31,7 @@ _page = _templates.from_string(files("app.api").joinpath("templates/landing.html
 
 async def get_landing(request: Request) -> Response:
     """Show each series with its state, counts, main gauges and small pictures."""
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     return HTMLResponse(await run_in_threadpool(_render, services))
 
 

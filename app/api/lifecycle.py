@@ -30,7 +30,7 @@ async def post_lifecycle(request: Request) -> Response:
     """
     return await intake(
         request,
-        partial(_read, request.app.state.services),
+        partial(_read, request.app.services),
         max_bytes=MAX_LIFECYCLE_BYTES,
         off_loop_bytes=OFF_LOOP_BYTES,
     )

@@ -48,7 +48,7 @@ async def get_samples(request: Request) -> Response:
     Of each its similarity, time, query_id and trace_id if it has them, the keyed hash of its input, and the ids and
     similarities of its first ten results: no text and no vector.
     """
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     wanted = dict(request.query_params)
     limit = wanted.pop("limit", str(DEFAULT_LIMIT))
     if not wanted.keys() <= set(SeriesKey._fields):

@@ -10,7 +10,7 @@ from app.api.services import Services
 
 async def get_metrics(request: Request) -> Response:
     """Metrics in Prometheus' text format 0.0.4, or OpenMetrics 1.0.0 where the Accept header asks for it."""
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     rendered = await run_in_threadpool(
         services.metrics.exposition.render,
         request.headers.get("accept"),

@@ -12,7 +12,7 @@ from app.api.summary import summaries, worst_slices
 
 async def get_series(request: Request) -> Response:
     """List the series, as of the last evaluation."""
-    services: Services = request.app.state.services
+    services: Services = request.app.services
     return json_reply(await run_in_threadpool(_listed, services))
 
 

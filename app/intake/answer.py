@@ -15,6 +15,8 @@ MAX_ERRORS_TOLD: Final = 10
 
 _encode = msgspec.json.Encoder().encode
 
+_NOTHING: Final[Mapping[Reason, int]] = {}
+
 
 class Answer(NamedTuple):
     """A reply: 202, or 422 when nothing was acceptable."""
@@ -32,7 +34,9 @@ class Answer(NamedTuple):
         >>> Answer.to({"accepted": 1, "duplicates": 0}, ())
         Answer(status=202, body=b'{"accepted":1,"duplicates":0,"rejected":0,"errors":[]}', refused={})
         """
-        nothing = bool(errors) and not any(counts.values())
+        if not errors:
+            return cls(202, _encode({**counts, "rejected": 0, "errors": ()}), _NOTHING)
+        nothing = not any(counts.values())
         content = {
             **counts,
             "rejected": len(errors),
@@ -41,8 +45,7 @@ class Answer(NamedTuple):
                 for error in errors[:MAX_ERRORS_TOLD]
             ],
         }
-        refused = Counter(error.reason for error in errors) if errors else {}
-        return cls(422 if nothing else 202, _encode(content), refused)
+        return cls(422 if nothing else 202, _encode(content), Counter(error.reason for error in errors))
 
     @classmethod
     def of(cls, receipt: Receipt, refused: Sequence[EventError]) -> Self:

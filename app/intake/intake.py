@@ -47,15 +47,13 @@ class Intake:
         request = read()
         return self.ledger.take(request, claim) if self.journal is None else request
 
-    async def end(self, begun: Answer | SentRequest, claim: Claim | None) -> Answer:
-        """The answer, once what it says is on disk.
+    async def end(self, begun: SentRequest, claim: Claim | None) -> Answer:
+        """The answer to a request that was only decoded, once what it says is on disk.
 
         Raises:
             Unwritable: it is not, and nothing of the request counts.
         """
-        if isinstance(begun, Answer) or self.journal is None:
-            assert isinstance(begun, Answer)
-            return begun
+        assert self.journal is not None
         ledger = self.ledger
         return await self.journal.commit(
             lambda: encode_request(begun, claim, ledger.input_key), lambda: ledger.take(begun, claim)

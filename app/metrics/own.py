@@ -25,6 +25,9 @@ WATCHED: Final = (
 )
 """Numbers of now, which are not counted here."""
 
+_CLASSES: Final = tuple(f"{first}xx" for first in range(10))
+"""Of status codes, by their first digit."""
+
 Answered = tuple[str, str]
 """Route template and class of status, such as ("/v1/events", "2xx")."""
 
@@ -80,9 +83,11 @@ class OwnMetrics:
 
     def observe_request(self, route: str, code: int, seconds: float) -> None:
         """Count an answered request by its route template (never the raw path, which has no bound) and status code."""
-        answered = (route, f"{code // 100}xx")
+        answered = route, _CLASSES[code // 100]
         with self._lock:
-            staged = self._staged.setdefault(answered, [])
+            staged = self._staged.get(answered)
+            if staged is None:
+                staged = self._staged[answered] = []
             staged.append(seconds)
             if len(staged) >= STAGED_REQUESTS:
                 self._fold(answered)
