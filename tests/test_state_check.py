@@ -1,17 +1,21 @@
 """check-state: what a directory holds and what of it is damaged, without touching it."""
 
+import json
+import signal
 import struct
+import time
 from hashlib import blake2b
 
 import numpy as np
 import pytest
 
 from app import cli
-from app.journal import NOTHING
+from app.journal import NOTHING, Ended
 from app.journal.segment import Segment
 from app.state import Snapshots, StateDirectory
 from app.state.envelope import HEADER_BYTES
 from app.tree import Part, new_stamp
+from tests.process import START_SECONDS, process
 
 GENERATION = "generation 1 of 1970-01-01T00:01:40+00:00: series 1, events 7"
 
@@ -140,3 +144,64 @@ def test_what_was_set_aside_before_is_told_and_no_fault(directory, capsys):
 
     assert 0 == code
     assert "set aside before: pack-0000000009.corrupt-5" in lines
+
+
+@pytest.fixture
+def two(directory):
+    """A second generation, which needs the second segment on; the first still needs both."""
+    taken = StateDirectory.take(directory)
+    second = Segment.begin(taken.path, 2, Ended(1, (taken.path / "journal-0000000001").stat().st_size), gap=False)
+    second.append([b"three"])
+    second.close()
+    tree = {"series": {"totals": {"counts": [9, 9, 9, 0, 0]}}}
+    snapshots = Snapshots(taken)
+    snapshots.read()
+    snapshots.write([Part("series/a", lambda _: tree)], {"saved_at": 200.0, "journal": 2})
+    taken.release()
+    return directory
+
+
+def test_what_only_an_older_generation_needs_of_the_journal_is_looked_at_too(two, capsys):
+    """It is what a restart falls back to; said so, as the newest generation is whole without it."""
+    assert "journal: 3 records" in check(two, capsys)[1]
+    flip(two / "journal-0000000001", HEADER_BYTES + 1)
+    code, lines = check(two, capsys)
+
+    assert 1 == code
+    assert (
+        "DAMAGED journal: damaged or incomplete before journal-0000000002: only generations before the newest need that"
+        in lines
+    )
+
+
+def test_what_the_newest_generation_needs_is_named(two, capsys):
+    """By its file."""
+    flip(two / "journal-0000000002", HEADER_BYTES + 1)
+
+    assert "DAMAGED journal-0000000002: damaged, or behind one that is damaged or missing" in check(two, capsys)[1]
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "journal"])
+def test_the_directory_of_a_real_process_is_whole_before_and_after_its_end(tmp_path, capsys, mode):
+    """Beside the running one, after a stop, and after a second start and a kill; and damage to it is found."""
+    state = tmp_path / "state"
+    body = json.dumps({"events": [{"model": "e5", "embedding": [1.0, 2.0, 3.0], "scores": [0.9]}] * 40})
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        with process(tmp_path, "--state-dir", str(state), "--state-mode", mode, "--time-scale", "60") as made:
+            made.started()
+            assert 202 == made.ask("POST", "/v1/events", body)[0]
+            saved = int(made.metric("embedding_exporter_state_last_success_timestamp_seconds"))
+            deadline = time.monotonic() + START_SECONDS
+            while int(made.metric("embedding_exporter_state_last_success_timestamp_seconds")) <= saved + 1:
+                assert time.monotonic() < deadline, made.log()
+            made.signal(end)
+            made.exit_code()
+        code, lines = check(state, capsys)
+        assert (0, []) == (code, [line for line in lines if "DAMAGED" in line or "set aside" in line]), lines
+        assert any("series 1, events " in line for line in lines)
+    path = max(state.glob("pack-*"))
+    flip(path, path.stat().st_size // 2)
+    code, lines = check(state, capsys)
+
+    assert 1 == code
+    assert any(path.name in line for line in lines if line.startswith("DAMAGED"))

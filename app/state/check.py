@@ -31,7 +31,7 @@ class Check:
 
 
 def check(path: Path) -> Check:
-    """Read every generation with its packs, every baseline, and the journal from the newest whole generation on.
+    """Read every generation with its packs, every baseline, and the journal from the oldest whole generation on.
 
     About 1 s a GiB.
 
@@ -40,9 +40,10 @@ def check(path: Path) -> Check:
     found = Check(owned=_owned(path))
     sinces = _generations(path, found)
     _baselines(path / BASELINES, found)
-    # As a restore does: from the newest that is whole. One of the mode snapshot goes on from no journal.
-    if not sinces or sinces[0] is not None:
-        _journal(path, sinces[0] if sinces else None, found)
+    needed = [each for each in sinces if each is not None]
+    # One of the mode snapshot goes on from no journal; where no generation is left, all segments are read.
+    if needed or not sinces:
+        _journal(path, min(needed, default=None), sinces[0] if sinces else None, found)
     folders = [each for each in (path, path / BASELINES) if each.is_dir()]
     found.set_aside = sorted(each.name for folder in folders for each in folder.glob("*.corrupt-*"))
     return found
@@ -97,8 +98,9 @@ def _baselines(folder: Path, found: Check) -> None:
     found.holds.append(f"baselines: {whole} of {len({series for series, _, _ in files})} series")
 
 
-def _journal(path: Path, since: int | None, found: Check) -> None:
-    reading = Reading(path, since, look=True)
+def _journal(path: Path, oldest: int | None, newest: int | None, found: Check) -> None:
+    """Read what the generations need, that of each from its first segment on; None is all that there is."""
+    reading = Reading(path, oldest, look=True)
     try:
         for _ in reading:
             pass
@@ -107,6 +109,18 @@ def _journal(path: Path, since: int | None, found: Check) -> None:
         return
     report = reading.report
     found.holds.append(f"journal: {report.records} records")
+    if not report.exact and newest is not None and newest != oldest and _is_exact(path, newest):
+        found.faults.append(
+            f"journal: damaged or incomplete before journal-{newest:010}: only generations before the newest need that"
+        )
+        return
     found.faults += [f"{name}: damaged, or behind one that is damaged or missing" for name in report.aside]
     if not report.exact and not report.aside:
         found.faults.append("journal: a segment that a generation needs is missing")
+
+
+def _is_exact(path: Path, since: int) -> bool:
+    reading = Reading(path, since, look=True)
+    for _ in reading:
+        pass
+    return reading.report.exact
