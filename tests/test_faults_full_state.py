@@ -1,19 +1,21 @@
-"""A start with full series is quick, and its first evaluation has all scores."""
+"""Full series on disk: a start with them is quick, its first evaluation has all scores, and damage is noticed."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from app.baseline import pinned
 from app.config import Settings
 from app.evaluate import Evaluator, Rules
 from app.main import create_app, create_store, take_directory
+from app.state.envelope import Kind
 from bench import state
+from tests.damage import passed, sealed_files
 from tests.fakes import FakeClock
-
-pytestmark = pytest.mark.faults
 
 SERIES = 2
 EXPECTED = 64
@@ -22,6 +24,8 @@ IMPORTS_SECONDS = 1.5
 """Of those, before anything is read: 1.2 s of CPU."""
 ALLOWED_SECONDS = (5.0 - IMPORTS_SECONDS) / EXPECTED
 TRIES = 3
+FEW = pytest.param(1_000, marks=pytest.mark.faults, id="1,000")
+MANY = pytest.param(10_000, marks=pytest.mark.nightly, id="10,000")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,7 @@ def taken_up(folder, now):
     return app.services, time.thread_time() - begun, directory
 
 
+@pytest.mark.faults
 def test_a_full_series_is_taken_up_in_a_64th_of_the_time_that_a_start_may_take(full):
     """In CPU time, the least of three: whatever else the machine does. 64 of them are measured by `make bench`."""
     folder, now, _ = full
@@ -69,6 +74,7 @@ def test_a_full_series_is_taken_up_in_a_64th_of_the_time_that_a_start_may_take(f
     assert min(taken) <= ALLOWED_SECONDS
 
 
+@pytest.mark.faults
 def test_scores_are_back_at_the_first_evaluation(full, monkeypatch):
     """All that there were, by the limits that there were: none is learned again."""
     folder, now, before = full
@@ -84,3 +90,25 @@ def test_scores_are_back_at_the_first_evaluation(full, monkeypatch):
     sketched = {"norm", "top1"}
     for place, score in before.items():
         assert score == pytest.approx(after[place], abs=0.15 if place[3] in sketched else 1e-3)
+
+
+@pytest.mark.parametrize("flips", [FEW, MANY])
+def test_flipped_bits_of_a_full_state_are_noticed(full, flips):
+    """Wherever they are, in manifests, packs and baselines: by the check that nothing is decoded before."""
+    folder, _, _ = full
+    files = sealed_files(folder)
+    sizes = np.array([path.stat().st_size for path in files])
+    counts = 1 + np.random.default_rng(7).multinomial(flips - len(files), sizes / sizes.sum())
+
+    def unnoticed(work):
+        (path, kind), count = work
+        data, rng = path.read_bytes(), np.random.default_rng(path.stat().st_size)
+        return passed(data, kind, zip(rng.integers(len(data), size=count), rng.integers(8, size=count), strict=True))
+
+    # The digest lets go of the interpreter.
+    with ThreadPoolExecutor(2) as pool:
+        found = [each for part in pool.map(unnoticed, zip(files.items(), counts, strict=True)) for each in part]
+
+    assert set(Kind) == set(files.values())
+    assert counts.sum() == flips
+    assert [] == found
