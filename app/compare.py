@@ -99,7 +99,9 @@ class Reference:
         norms: ArrayLike | None = None,
         scores: ArrayLike | None = None,
         hashes: Hashes | None = None,
+        projected: bool = False,
     ) -> None:
+        """With `projected` its frame keeps no vector whole, see `Frame.fit`."""
         sample = Sample.of("reference", vectors, norms, scores, hashes)
         rows = sample.rows
         if len(rows) < MINIMUM_ROWS:
@@ -114,7 +116,7 @@ class Reference:
             np.arange(len(rows)) if len(rows) <= FRAME_ROWS else np.linspace(0, len(rows) - 1, FRAME_ROWS).astype(int)
         )
         self.sample = sample
-        self.frame, self.held_out = Frame.fit(rows[fitted], rows.mean(axis=0, dtype=np.float64))
+        self.frame, self.held_out = Frame.fit(rows[fitted], rows.mean(axis=0, dtype=np.float64), projected=projected)
         self.fitted_rows = rows[fitted]
         panes = max(2 * FOLDS, min(PANES, len(rows) // PANE_ROWS // FOLDS * FOLDS))
         self.panes = tuple(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.drift.sums import NOVELTY_LEVELS, FrameSums
 from app.drift.whitening import Dimensions, Whitening
 from app.model import Floats
+from app.projection import projected as projection_of
 
 ANCHORS: Final = 1024
 COMPONENTS: Final = 32
@@ -58,7 +59,7 @@ class Frame:
 
     whitening: Whitening
     anchors: NDArray[np.float16]
-    """Unit vectors, drawn from the baseline evenly over time; shape (a, d)."""
+    """Unit vectors, drawn from the baseline evenly over time; shape (a, d), or (a, p) where they are projections."""
     novelty_quantiles: Floats
     """The baseline's own quantiles of novelty at NOVELTY_LEVELS, each row without its fold's anchors, at most
     KNOWN_COSINE; shape (7,)."""
@@ -70,11 +71,19 @@ class Frame:
     """Shape (f,)."""
 
     @classmethod
-    def fit(cls, rows: NDArray[np.float32], mean: Floats | None = None, most_anchors: int = ANCHORS) -> FrameFit:
+    def fit(
+        cls,
+        rows: NDArray[np.float32],
+        mean: Floats | None = None,
+        most_anchors: int = ANCHORS,
+        *,
+        projected: bool = False,
+    ) -> FrameFit:
         """The frame of valid vectors in the order of time, shape (n, d), n >= 200.
 
-        `mean` is that of all the baseline's events where the rows are a sample of them. The same rows give the same
-        frame on every machine that rounds alike. Raises ValueError where there are too few rows.
+        `mean` is that of all the baseline's events where the rows are a sample of them. With `projected` novelty is
+        measured between fixed random projections, and no anchor is kept whole. The same rows give the same frame on
+        every machine that rounds alike. Raises ValueError where there are too few rows.
         O(n d (min(n, d) + anchors)): 0.4 s for 2,000 x 768.
         """
         if rows.ndim != 2 or rows.shape[0] < MINIMUM_ROWS:
@@ -82,7 +91,7 @@ class Frame:
         folds = np.array_split(np.arange(rows.shape[0]), FOLDS)
         whitening, distance = Whitening.fit(rows, folds, mean)
         generator = np.random.default_rng(int.from_bytes(_digest(rows[:: max(1, rows.shape[0] // 64)]), "big"))
-        unit = _unit(rows)
+        unit = projection_of(rows) if projected else _unit(rows)
         chosen, spare = _anchors(rows.shape[0], most_anchors, generator)
         novelty = _novelty_left_out(unit, chosen, spare, folds)
         quantiles = np.minimum(np.quantile(novelty, NOVELTY_LEVELS), KNOWN_COSINE)
@@ -111,6 +120,11 @@ class Frame:
         return self.whitening.mean.size
 
     @property
+    def projected(self) -> bool:
+        """Whether its anchors are projections of vectors."""
+        return bool(self.anchors.shape[1] != self.dimension)
+
+    @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
         return sum(array.nbytes for array in self.to_arrays().values())
@@ -121,7 +135,8 @@ class Frame:
         novelty = np.empty(rows.shape[0])
         for start in range(0, rows.shape[0], _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
-            novelty[chunk] = (_unit(rows[chunk]) @ anchors).max(axis=1)
+            unit = projection_of(rows[chunk]) if self.projected else _unit(rows[chunk])
+            novelty[chunk] = (unit @ anchors).max(axis=1)
         coordinates, lengths = self.whitening.coordinates(rows)
         return Measured(novelty, self.whitening.distances_from(coordinates, lengths), coordinates[:, :COMPONENTS])
 

@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.access import Access, AccessError, Files, Role
 from app.api import INGEST_PATHS, MAIN, METRICS, Admission, BodyReader, DirectApp, Doorstep, Services, add_routes
-from app.baseline import BASELINES, Budget, Pinned, Reader
+from app.baseline import BASELINES, VECTORS, Budget, Pinned, Reader
 from app.config import Address, Settings
 from app.decode import Limits
 from app.evaluate import Evaluator, Rules
@@ -135,7 +135,12 @@ def create_app(
     """
     timing = settings.timing()
     budget = Budget(settings.false_alarms_per_series_year, Timing().windows)
-    pinned = BASELINES["pinned"](timing, settings.baseline_min_events, budget)
+    pinned = BASELINES["pinned"](
+        timing,
+        settings.baseline_min_events,
+        budget,
+        projected=directory is not None and settings.persist_vectors == "projected",
+    )
     input_key = _input_key(settings.input_hash_key_file, directory)
     rules = Rules(
         min_window_events=settings.min_window_events,
@@ -255,8 +260,9 @@ def _access(settings: Settings) -> Access:
 def _restored(settings: Settings, directory: StateDirectory, kept: Kept) -> Keeper:
     """What keeps the state in a directory, after it took up what is there."""
     interval_seconds = max(SHORTEST_TICK_SECONDS, INTERVAL_SECONDS / settings.time_scale)
+    vectors = next(each for each in VECTORS if each == settings.persist_vectors)
     mode: Mode = "journal" if settings.state_mode == "journal" else "snapshot"
-    keeper = Keeper(directory, kept, interval_seconds, vectors=settings.persist_vectors == "full", mode=mode)
+    keeper = Keeper(directory, kept, interval_seconds, vectors=vectors, mode=mode)
     # What is taken up stays: the collector would go through it again and again, for a fifth of the time.
     gc.disable()
     try:
@@ -271,7 +277,7 @@ def _restored(settings: Settings, directory: StateDirectory, kept: Kept) -> Keep
 
 def _load_baselines(settings: Settings, pinned: Pinned, input_key: bytes, clock: Clock, keeper: Keeper | None) -> None:
     """Take the baselines of the settings, but for those that were taken before a restart: others may have followed."""
-    reader = Reader(input_key, settings.max_label_bytes, settings.max_dimension)
+    reader = Reader(input_key, settings.max_label_bytes, settings.max_dimension, pinned.projected)
     for path in settings.baseline:
         try:
             baseline = reader.baseline(path.read_bytes(), {}, clock.now())

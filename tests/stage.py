@@ -138,12 +138,13 @@ class Stage:
         min_events: int = 2000,
         rules: Rules | None = None,
         start: float | None = None,
+        projected: bool = False,
     ) -> None:
         self.clock = FakeClock() if start is None else FakeClock(start)
         self.queries = Queries(dimension, seed)
         self.timing = Timing(baseline_duration_seconds=hours * HOUR)
         self.store = MemoryStore(self.timing, max_series=8, max_state_bytes=10**10, seed=seed)
-        self.pinned = Pinned(self.timing, min_events, Budget(1.0, self.timing.windows))
+        self.pinned = Pinned(self.timing, min_events, Budget(1.0, self.timing.windows), projected=projected)
         self.evaluator = Evaluator(self.store, self.pinned, rules or Rules())
 
     def run(

@@ -39,7 +39,7 @@ def files_of(state):
 
 
 @pytest.mark.parametrize("mode", ["snapshot", "journal"])
-@pytest.mark.parametrize("vectors", ["full", "none"])
+@pytest.mark.parametrize("vectors", ["full", "projected", "none"])
 def test_canaries_stay_where_they_are_promised(tmp_path, mode, vectors):
     """Scrapes, replies, logs, files: no text, no id but those of the worst queries, vectors only where allowed."""
     state = tmp_path / "state"

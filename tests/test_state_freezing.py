@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.baseline import from_bytes, to_bytes
+from app.baseline.content import content_id
 from app.baseline.continued import Continued
 from app.baseline.kept import from_tree, to_tree
 from app.drift.sums import FrameSums, VectorSums
@@ -19,6 +21,7 @@ from app.lifecycle import Lifecycle
 from app.lifecycle.events import Deployment, Document, Documents, Maintenance, Reindex
 from app.model import Outcome, SeriesKey, Timing
 from app.outcomes import OutcomeMemory
+from app.projection import projected
 from app.relevance import RelevanceSums, judge
 from app.series import Series, Slices
 from app.series.ladder import Ladder
@@ -515,13 +518,14 @@ def learned():
     return stage
 
 
-def restarted(stage, gap=0.0, *, vectors=True):
+def restarted(stage, gap=0.0, *, vectors="full"):
     """Another exporter, that goes on from what this one would have written; so many seconds later."""
-    pieces = Pieces(vectors=vectors)
-    baselines = [through_a_file(to_tree(each, vectors=vectors)) for each in stage.pinned.all()]
+    pieces = Pieces(vectors=vectors == "full")
+    baselines = [through_a_file(to_tree(each, vectors)) for each in stage.pinned.all()]
     pinned = through_a_file(stage.pinned.freeze(pieces))
     parts = {part.name: through_a_file(part.freeze(pieces)) for part in stage.store.parts(stage.clock.now)}
-    new = Stage(seed=8, hours=2, start=stage.clock.now() + gap)
+    hours = stage.timing.baseline_duration_seconds / HOUR
+    new = Stage(seed=8, hours=hours, start=stage.clock.now() + gap, projected=vectors == "projected")
     new.queries = stage.queries
     for tree in baselines:
         new.pinned.adopt(from_tree(tree))
@@ -647,9 +651,29 @@ def _unlearned(stage, gap):
     return new
 
 
-def test_without_vectors_what_rests_on_sums_is_still_judged(learned):
+@pytest.fixture(scope="module")
+def long():
+    """A stage with a baseline of so many blocks that the sample its frame is fitted to has but some rows of each."""
+    return learned_for_long(projected=False)
+
+
+@pytest.fixture(scope="module")
+def long_projected():
+    """The same, by projections."""
+    return learned_for_long(projected=True)
+
+
+def learned_for_long(*, projected):
+    stage = Stage(hours=13, projected=projected)
+    stage.run(15 * HOUR, per_minute=20, step_minutes=5)
+    counts = [sums.n for sums in stage.pinned.find(KEY).content.frame_sums]
+    assert 0 < np.median(counts) < 16, "sums of few rows are not looked at"
+    return stage
+
+
+def test_without_vectors_what_rests_on_sums_is_still_judged(long):
     """Means, spread, norms and similarities; nothing that needs the nearest anchor, and no wrong number for it."""
-    after = restarted(learned, vectors=False)
+    after = restarted(long, vectors="none")
     after.run(2 * HOUR, every_minutes=30)
     found = scores(after.look(), "1h")
 
@@ -659,9 +683,111 @@ def test_without_vectors_what_rests_on_sums_is_still_judged(learned):
     assert scores(after.look(), "1h")["mean_shift"] > 1
 
 
+def test_with_projections_all_scores_are_those_before_a_restart(long_projected):
+    """In the same frame, by the same limits: novelty is measured by projections before it and after it."""
+    before = long_projected.look()
+    after = restarted(long_projected, vectors="projected")
+    found, known = scores(after.look()), scores(before)
+
+    assert known.keys() == found.keys() >= {"novelty", "mahalanobis", "joint", "same_input"}
+    for name in known:
+        assert known[name] == pytest.approx(found[name], abs=0.15 if name in {"norm", "top1"} else 1e-3)
+    assert before.baselines[0].id == after.look().baselines[0].id
+    assert before.picture is not None is after.look().picture
+    after.run(2 * HOUR, every_minutes=30)
+    assert max(scores(after.look()).values()) < 1
+    after.run(2 * HOUR, replace(HEALTHY, new_topic=0.4), every_minutes=30)
+    assert scores(after.look())["novelty"] > 1
+
+
+def test_with_projections_joint_keeps_its_limit_when_others_are_learned_again(long_projected):
+    """Without it joint is absent: the sums that it is learned from are of few vectors, and not kept."""
+    after = restarted(long_projected, vectors="projected")
+    baseline = after.pinned.find(KEY)
+    kept = after.pinned.calibrations(baseline)["1h"].vectors.joint
+    after.pinned._learn_limits(baseline, None)
+
+    assert kept is after.pinned.calibrations(baseline)["1h"].vectors.joint is not None
+    after.pinned._limits.clear()
+    after.run(120, step_minutes=1)
+    assert {"novelty", "mahalanobis", "mean_shift"} <= scores(after.look()).keys()
+    assert "joint" not in scores(after.look())
+
+
+def test_what_is_written_with_projections_holds_a_quarter_of_a_vector_at_most(long_projected):
+    """And no sum of few."""
+    tree = to_tree(long_projected.pinned.find(KEY), "projected")["content"]
+    anchors, known = tree["frame.anchors"], tree["known.directions"]
+
+    assert len(anchors) > 200
+    assert len(known) > 200
+    assert 4 == anchors.shape[1] == known.shape[1]
+    assert 0 == tree["components"].size == tree["frame_sums.novel"].size
+    series = long_projected.store.find(KEY).freeze(Pieces(vectors=False), long_projected.clock.now())
+    assert all(each["filling"] is each["before"] is None for each in series["recent"].values())
+
+
+@pytest.mark.parametrize("vectors", ["full", "projected", "none"])
+def test_no_vector_stands_in_the_bytes_of_a_learned_state_where_none_may(long_projected, long, vectors):
+    """Baselines, limits, windows after them and series: none of the queries that were asked, in any precision.
+
+    That projections stand for them is seen of the one, and that whole ones would be found, of the other.
+    """
+    stage = long if vectors == "full" else long_projected
+    pieces = Pieces(vectors=vectors == "full")
+    trees = [
+        to_tree(stage.pinned.find(KEY), vectors),
+        stage.pinned.freeze(pieces),
+        stage.store.find(KEY).freeze(pieces, stage.clock.now()),
+    ]
+    data = b"".join(flat(tree) for tree in trees)
+    rows = stage.queries._known[:100] * (1 + 0.01 * np.sin(np.arange(100)))[:, None]
+
+    assert (vectors == "full") == any(stands_in(data, rows))
+    assert (vectors == "projected") == any(stands_in(data, projected(rows)))
+
+
+def flat(tree):
+    """Its bytes, with those of its pieces."""
+    chunks = []
+
+    def ref(piece):
+        chunks.append(encode(piece.tree, ref))
+        return Ref(0, 0, 0, b"")
+
+    return encode(tree, ref) + b"".join(chunks)
+
+
+def stands_in(data, rows):
+    """Of each vector, whether its numbers stand in these bytes, as they are or of length 1."""
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return [
+        any(row.astype(kind).tobytes() in data for row in pair for kind in ("<f2", "<f4", "<f8"))
+        for pair in zip(rows, unit, strict=True)
+    ]
+
+
+def test_a_baseline_of_whole_vectors_is_left_without_them_where_projections_are_kept(long):
+    """One that came as a file: its novelty is another one than that of projections. Known inputs are projected."""
+    tree = to_tree(long.pinned.find(KEY), "projected")
+
+    assert 0 == tree["content"]["frame.anchors"].size
+    assert 4 == tree["content"]["known.directions"].shape[1]
+    assert tree["id"] != long.pinned.find(KEY).id
+
+
+def test_a_baseline_that_was_kept_with_less_can_be_exported_and_read(long_projected):
+    """By an id of what it holds."""
+    after = restarted(long_projected, vectors="projected").pinned.find(KEY)
+    read = from_bytes(to_bytes(after))
+
+    assert read.content.frame.projected
+    assert after.id != read.id == content_id(KEY, after.content)
+
+
 def test_what_is_written_without_vectors_holds_none(learned):
     """No array of a tree has a row of the size of a vector, but for sums of many and what a frame is."""
-    tree = to_tree(learned.pinned.all()[0], vectors=False)["content"]
+    tree = to_tree(learned.pinned.all()[0], "none")["content"]
     assert 0 == tree["frame.anchors"].size == tree["components"].size
     assert "known.keys" not in tree
     counts = tree["blocks.counts"][:, 2]

@@ -111,7 +111,7 @@ async def _post_file(request: Request, services: Services) -> Response:
 
 def _upload(services: Services, chunks: list[bytes], named: dict[str, str], replace: bool) -> Response:  # noqa: FBT001
     limits = services.limits
-    reader = Reader(limits.input_key, limits.label_bytes, limits.dimension)
+    reader = Reader(limits.input_key, limits.label_bytes, limits.dimension, services.pinned.projected)
     try:
         data = b"".join(chunks)
         chunks.clear()

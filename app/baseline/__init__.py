@@ -2,7 +2,7 @@
 
 from app.baseline.calibrate import Budget
 from app.baseline.file import BaselineFileError, from_bytes, to_bytes
-from app.baseline.kept import from_tree, to_tree
+from app.baseline.kept import VECTORS, Vectors, from_tree, to_tree
 from app.baseline.pinned import BaselineExists, NotEnoughEvents, Pinned, Progress
 from app.baseline.reference import Origin, PinnedBaseline, State
 from app.baseline.uploaded import Reader, SeriesError
@@ -11,6 +11,7 @@ BASELINES: dict[str, type[Pinned]] = {"pinned": Pinned}
 
 __all__ = [
     "BASELINES",
+    "VECTORS",
     "BaselineExists",
     "BaselineFileError",
     "Budget",
@@ -22,6 +23,7 @@ __all__ = [
     "Reader",
     "SeriesError",
     "State",
+    "Vectors",
     "from_bytes",
     "from_tree",
     "to_bytes",

@@ -92,6 +92,8 @@ def pack(content: Content) -> Arrays:
     if content.known is not None:
         arrays["known.keys"] = content.known.keys
         arrays["known.directions"] = content.known.directions
+        if content.known.projected_from is not None:
+            arrays["known.projected_from"] = np.array(content.known.projected_from, np.int64)
     if content.results is not None:
         arrays["results.keys"] = content.results.distinct.keys
         arrays["results.below"] = np.array(content.results.distinct.below, np.uint64)
@@ -120,7 +122,9 @@ def unpack(arrays: Mapping[str, NDArray[np.generic]]) -> Content:
         sample_sums=_to_frame_sums(_within("sample_sums", arrays))[0],
         components=np.asarray(arrays["components"], np.float32),
         known=KnownInputs(
-            np.asarray(arrays["known.keys"], np.uint64), np.asarray(arrays["known.directions"], np.float16)
+            np.asarray(arrays["known.keys"], np.uint64),
+            np.asarray(arrays["known.directions"], np.float16),
+            int(np.asarray(arrays["known.projected_from"])) if "known.projected_from" in arrays else None,
         )
         if "known.keys" in arrays
         else None,

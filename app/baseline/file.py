@@ -43,7 +43,8 @@ def to_bytes(baseline: PinnedBaseline) -> bytes:
     """The baseline as a .npz archive: a JSON header and arrays, nothing that runs when it is read."""
     header = _Header(
         format=FORMAT,
-        id=baseline.id,
+        # One that was kept with less than it was made of goes by its old name; in a file it is what it holds.
+        id=content_id(baseline.key, baseline.content),
         **baseline.key._asdict(),
         state=baseline.state,
         created=baseline.created,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import RLock
 
@@ -63,7 +63,9 @@ class Pinned:
     from a window or loaded stays as it is, whatever its state.
     """
 
-    def __init__(self, timing: Timing, min_events: int, budget: Budget) -> None:
+    def __init__(self, timing: Timing, min_events: int, budget: Budget, *, projected: bool = False) -> None:
+        """With `projected` single vectors are measured, and may be kept, by projections alone."""
+        self.projected = projected
         self._timing = timing
         self._min_events = min_events
         self._budget = budget
@@ -146,14 +148,17 @@ class Pinned:
         # Beside the lock: it takes some tenths of a second.
         learned = _Limits(baseline.id, calibrate(baseline.content, self._timing, self._budget, continued))
         with self._lock:
+            before = self._limits.get(baseline.key)
+            if before is not None and before.baseline == baseline.id:
+                learned = replace(learned, calibrations=_with_joint(learned.calibrations, before.calibrations))
             self._limits[baseline.key] = learned
         return learned
 
     def freeze(self, pieces: Pieces) -> Tree:
         """What was learned since each baseline, and its limits; the baselines are kept apart, see `baseline.kept`."""
         with self._lock:
-            # Directions of few vectors say much of them: without vectors limits are learned again at a start.
-            limits = self._limits if pieces.vectors else {}
+            # Without any vectors a baseline is another one after a start, and so are its limits.
+            limits = self._limits if pieces.vectors or self.projected else {}
             return {
                 "continued": [[list(key), each.freeze(pieces)] for key, (_, each) in self._continued.items()],
                 "rules": self._rules_of_limits(),
@@ -269,9 +274,21 @@ class Pinned:
             origin=origin,
             now=now,
             similarity_metric=series.similarity_metric,
+            projected=self.projected,
         )
 
     def _keep(self, baseline: PinnedBaseline) -> PinnedBaseline:
         self.adopt(baseline)
         log.info("baseline", **baseline.key._asdict(), state=baseline.state, origin=baseline.origin, id=baseline.id)
         return baseline
+
+
+def _with_joint(learned: dict[str, Calibration], before: Mapping[str, Calibration]) -> dict[str, Calibration]:
+    """The limits; `joint` keeps its own where a baseline that was kept without sums of few vectors tells of none."""
+    joined = {}
+    for name, each in learned.items():
+        vectors, known = each.vectors, before[name].vectors if name in before else None
+        if vectors is not None and vectors.joint is None and known is not None:
+            vectors = replace(vectors, joint=known.joint)
+        joined[name] = replace(each, vectors=vectors)
+    return joined

@@ -73,9 +73,13 @@ def freeze(
     origin: Origin,
     now: float,
     similarity_metric: SimilarityMetric | None,
+    projected: bool = False,
 ) -> PinnedBaseline:
-    """Make a baseline of what was collected. Half a second for 2,048 vectors of 768."""
-    content = _content(material, PROVISIONAL_ANCHORS if state == "provisional" else ANCHORS)
+    """Make a baseline of what was collected. Half a second for 2,048 vectors of 768.
+
+    With `projected` it measures novelty and known inputs by projections of vectors, which is what is kept on disk.
+    """
+    content = _content(material, PROVISIONAL_ANCHORS if state == "provisional" else ANCHORS, projected=projected)
     return PinnedBaseline(
         id=content_id(key, content),
         key=key,
@@ -89,7 +93,7 @@ def freeze(
     )
 
 
-def _content(material: Material, most_anchors: int) -> Content:
+def _content(material: Material, most_anchors: int, *, projected: bool) -> Content:
     whole = material.whole
     signals = {name: sketch.distribution() for name, sketch in whole.quantiles.items()}
     frame, sample_sums, components = None, FrameSums.none(), np.empty((0, 0), np.float32)
@@ -97,11 +101,12 @@ def _content(material: Material, most_anchors: int) -> Content:
     sample = material.sample
     if sample is not None and len(sample) >= MINIMUM_ROWS and whole.vectors is not None:
         rows = sample.directions.astype(np.float32) * sample.norms[:, None]
-        frame, held_out = Frame.fit(rows, whole.vectors.mean, most_anchors)
+        frame, held_out = Frame.fit(rows, whole.vectors.mean, most_anchors, projected=projected)
         sample_sums, components = frame.sums(rows, held_out), held_out.components
         frame_sums = _sums_of_blocks(frame, rows, held_out, sample, material)
         signals["novelty"] = Distribution.of(held_out.novelty).compact(STEPS)
         signals["pc1"] = Distribution.of(components[:, 0]).compact(STEPS)
+    known = None if material.inputs is None else KnownInputs(material.inputs.keys, material.inputs.directions)
     return Content(
         signals=signals,
         frame=frame,
@@ -110,7 +115,7 @@ def _content(material: Material, most_anchors: int) -> Content:
         block_seconds=material.block_seconds,
         sample_sums=sample_sums,
         components=components,
-        known=None if material.inputs is None else KnownInputs(material.inputs.keys, material.inputs.directions),
+        known=known.projected() if projected and known is not None else known,
         top_inputs=_top_inputs(whole),
         label_shares=_label_shares(whole),
         results=material.results,

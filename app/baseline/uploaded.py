@@ -44,6 +44,8 @@ class Reader:
     """Length of a label value at most."""
     dimension: int
     """Numbers in a vector at most."""
+    projected: bool = False
+    """Whether a sample is measured by projections, see `Frame.fit`; a baseline stays as it is."""
 
     def baseline(self, data: bytes, named: Mapping[str, str], now: float) -> PinnedBaseline:
         """The baseline in a file that another exporter wrote, or made of a .npy or .npz sample; told apart by content.
@@ -83,12 +85,14 @@ class Reader:
             raise SeriesError(error.message) from error
 
     def _fitted(self, sample: VectorFile, key: SeriesKey, now: float) -> PinnedBaseline:
-        reference = Reference(sample.embedding, norms=sample.norm, scores=sample.scores)
+        reference = Reference(sample.embedding, norms=sample.norm, scores=sample.scores, projected=self.projected)
         try:
             hashes, _ = hashed(sample.input_hash, None, self.input_key)
         except UnicodeEncodeError:
             raise VectorFileError("input_hash must be valid Unicode") from None
         content = content_of(reference, hashes, sample.scores)
+        if self.projected and content.known is not None:
+            content = replace(content, known=content.known.projected())
         return PinnedBaseline(
             id=content_id(key, content),
             key=key,

@@ -360,7 +360,8 @@ class Settings:
             OrNone(Directory()),
             "DIRECTORY",
             "Where to keep baselines, windows and all else over restarts (docs/reliability.md); of one process alone. "
-            "Saved every 15 seconds, which is what a crash may lose, and a baseline as soon as it is there. None: in "
+            "Saved every 15 seconds, which is what a crash may lose, and a baseline as soon as it is there. "
+            "`embedding-drift-exporter check-state DIRECTORY` says what is in it and what of it is damaged. None: in "
             "memory only, and a restart learns anew.",
         ),
     )
@@ -379,9 +380,10 @@ class Settings:
         default="full",
         metadata=_about(
             _STATE,
-            Choice(("full", "none")),
+            Choice(("full", "projected", "none")),
             "VECTORS",
-            "Which vectors the state directory may hold: full, those of baselines and of the samples of windows; none, "
+            "Which vectors the state directory may hold: full, those of baselines and of the samples of windows; "
+            "projected, 64 sums of each of a baseline's, by which novelty is measured then, with less power; none, "
             "none, and then what needs the baseline's own vectors is not judged after a restart until a new baseline "
             "is learned (docs/reliability.md).",
         ),

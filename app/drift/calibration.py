@@ -50,8 +50,8 @@ class VectorLimits:
     novelty: Novelty
     mahalanobis: MeanDistance
     spread: Spread
-    joint: MeanShift
-    """Of the novel rows alone."""
+    joint: MeanShift | None
+    """Of the novel rows alone; None where what the baseline's had in common was left out."""
     novelties: Novelties
 
     @classmethod
@@ -64,7 +64,7 @@ class VectorLimits:
             novelty=Novelty.learn(blocks, witness),
             mahalanobis=MeanDistance.learn(blocks, witness),
             spread=Spread.learn(blocks, witness),
-            joint=learn_novel_shift(blocks, witness),
+            joint=learn_novel_shift(blocks, witness) if blocks.baseline.frame.novel.size else None,
             novelties=Novelties.learn(blocks, witness),
         )
 
@@ -78,7 +78,9 @@ class VectorLimits:
             novelty=self.novelty.rebased(baseline) if measured else self.novelty,
             mahalanobis=self.mahalanobis.rebased(baseline) if measured else self.mahalanobis,
             # A row's part in the mean of the novel ones is as large as it is novel.
-            joint=self.joint.rebased(baseline, self.novelty.deeper(baseline)) if measured else self.joint,
+            joint=self.joint.rebased(baseline, self.novelty.deeper(baseline))
+            if measured and self.joint is not None
+            else self.joint,
             novelties=self.novelties.rebased(baseline) if measured else self.novelties,
         )
 
@@ -89,14 +91,14 @@ class VectorLimits:
         if window.frame.n < MINIMUM_EVENTS:
             return [shift, spread]
         novelty = Reading("novelty", "embedding", self.novelty.value(window), self.novelty.limit(window, alpha))
+        distance = Reading(
+            "mahalanobis", "embedding", self.mahalanobis.value(window), self.mahalanobis.limit(window, alpha)
+        )
+        if self.joint is None:
+            return [shift, spread, novelty, distance]
         novel_shift = self.joint.value(window) / self.joint.limit(window, alpha)
-        return [
-            shift,
-            spread,
-            novelty,
-            Reading("mahalanobis", "embedding", self.mahalanobis.value(window), self.mahalanobis.limit(window, alpha)),
-            Reading("joint", "embedding", together(novel_shift, shift.score, novelty.score), 1.0),
-        ]
+        joint = Reading("joint", "embedding", together(novel_shift, shift.score, novelty.score), 1.0)
+        return [shift, spread, novelty, distance, joint]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,7 +84,7 @@ def _vectors(limits: VectorLimits) -> Tree:
         "novelty": asdict(limits.novelty.noise),
         "mahalanobis": asdict(limits.mahalanobis.noise),
         "spread": {"base": limits.spread.base, "noise": asdict(limits.spread.noise)},
-        "joint": _shift(limits.joint),
+        "joint": None if limits.joint is None else _shift(limits.joint),
         "novelties": [asdict(level) for level in limits.novelties.levels],
     }
 
@@ -95,7 +95,7 @@ def _to_vectors(tree: Tree, baseline: Window, space: Whitening) -> VectorLimits:
         novelty=Novelty(Noise(**tree["novelty"])),
         mahalanobis=MeanDistance(Noise(**tree["mahalanobis"])),
         spread=Spread(tree["spread"]["base"], Noise(**tree["spread"]["noise"])),
-        joint=_to_shift(tree["joint"], baseline, space, novel_vectors),
+        joint=None if tree["joint"] is None else _to_shift(tree["joint"], baseline, space, novel_vectors),
         novelties=Novelties(tuple(Noise(**level) for level in tree["novelties"])),
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.cosine import cosines, count_changed
 from app.model import Floats
+from app.projection import projected
 
 MINIMUM_MATCHES: Final = 20
 LIMIT: Final = 0.05
@@ -68,17 +69,25 @@ class KnownInputs:
     """Distinct, sorted, none of them 0; shape (k,)."""
     directions: NDArray[np.float16] | NDArray[np.float32]
     """Their vectors, of any length but zero; shape (k, d). Looking up is faster in float32."""
+    projected_from: int | None = None
+    """Length of the vectors where `directions` are projections of them; cosines are those of projections then."""
 
     @property
     def dimension(self) -> int:
         """Length of the vectors."""
-        return int(self.directions.shape[1])
+        return int(self.directions.shape[1]) if self.projected_from is None else self.projected_from
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> Self:
         """Every key with its first vector; keys (n,), finite rows other than zero (n, d)."""
         first = _first(keys)
         return cls(keys[first], rows[first])
+
+    def projected(self) -> KnownInputs:
+        """The same inputs with projections of their vectors."""
+        if self.projected_from is not None:
+            return self
+        return KnownInputs(self.keys, projected(self.directions).astype(np.float16), self.dimension)
 
     def match(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> tuple[NDArray[np.intp], Floats]:
         """Positions of the events whose input is known, and the cosine of each one's vector to the known one.
@@ -94,7 +103,10 @@ class KnownInputs:
         at = np.searchsorted(self.keys, keys)
         positions = np.flatnonzero(at < self.keys.size)
         positions = positions[self.keys[at[positions]] == keys[positions]]
-        return positions, cosines(rows[positions], self.directions[at[positions]])
+        known = rows[positions]
+        return positions, cosines(
+            known if self.projected_from is None else projected(known), self.directions[at[positions]]
+        )
 
     def check(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> SameInput:
         """Look up a whole window at once: against what is known, and each input against its first in the window.

@@ -118,7 +118,8 @@ class FrameSums:
     below: NDArray[np.int64]
     """Rows whose novelty is below the baseline's quantile of each of NOVELTY_LEVELS; shape (7,)."""
     novel: Sums
-    """Sum of the vectors from the baseline's mean, each times how novel it is, see `drift.joint`; shape (d,)."""
+    """Sum of the vectors from the baseline's mean, each times how novel it is, see `drift.joint`; shape (d,), or empty
+    where it was left out: over few rows it is nearly one of them."""
     features: Sums
     """Sum of the random Fourier features, shape (f,), or empty where nobody asks for them."""
 
@@ -140,7 +141,9 @@ class FrameSums:
             sum(part.distance for part in each),
             sum(part.distance_squares for part in each),
             np.sum([part.below for part in each], axis=0, dtype=np.int64),
-            np.stack([part.novel for part in each]).sum(axis=0, dtype=np.float64),
+            np.stack([part.novel for part in each]).sum(axis=0, dtype=np.float64)
+            if all(part.novel.size for part in each)
+            else np.zeros(0),
             np.stack([part.features for part in each]).sum(axis=0, dtype=np.float64)
             if all(part.features.size for part in each)
             else np.zeros(0),

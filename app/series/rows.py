@@ -50,7 +50,7 @@ class Memory:
         if inputs is None or not len(matrix):
             return SameInputCounts(), np.empty(0)
         cosines = np.empty(0)
-        if self.known is not None and self.known.directions.shape[1] == matrix.shape[1]:
+        if self.known is not None and self.known.dimension == matrix.shape[1]:
             _, cosines = self.known.match(inputs, matrix)
         repeats, inconsistent = (0, 0) if self.recent is None else self.recent.check(inputs, matrix, self.now)
         return SameInputCounts(cosines.size, count_changed(cosines), repeats, inconsistent), cosines

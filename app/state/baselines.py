@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from app.baseline import PinnedBaseline, from_tree, to_tree
+from app.baseline import PinnedBaseline, Vectors, from_tree, to_tree
 from app.state.codec import decode, encode, no_pieces
 from app.state.directory import StateDirectory, StateError
 from app.state.envelope import Damaged, Kind, Newer, open_sealed, seal, write_whole
@@ -29,7 +29,7 @@ _NAME: Final = re.compile(r"([0-9a-f]{16})-(\d{6})-([0-9a-f]{16}|unpinned)")
 class BaselineFiles:
     """Saves what is new of the baselines, and reads the newest of each series. Safe from any thread."""
 
-    def __init__(self, directory: StateDirectory, *, vectors: bool = True) -> None:
+    def __init__(self, directory: StateDirectory, vectors: Vectors = "full") -> None:
         self._directory = directory
         self._vectors = vectors
         self._lock = Lock()
@@ -68,7 +68,7 @@ class BaselineFiles:
             present = {baseline.key.id: baseline for baseline in baselines}
             for series, baseline in present.items():
                 if self._saved.get(series) != baseline.id:
-                    tree = to_tree(baseline, vectors=self._vectors)
+                    tree = to_tree(baseline, self._vectors)
                     self._write(series, tree["id"], encode(tree, no_pieces))
                     self._saved[series] = baseline.id
             for series, saved in list(self._saved.items()):

@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 
 from app import __version__
-from app.baseline import Pinned
+from app.baseline import Pinned, Vectors
 from app.intake import Intake
 from app.journal import JournalError
 from app.lifecycle import Lifecycle
@@ -69,8 +69,8 @@ class Keeper:
     directory: StateDirectory
     kept: Kept
     interval_seconds: float = INTERVAL_SECONDS
-    vectors: bool = True
-    """Whether single vectors may be written."""
+    vectors: Vectors = "full"
+    """Which of single vectors may be written."""
     mode: Mode = "snapshot"
     facts: StateFacts = field(init=False)
     baselines: BaselineFiles = field(init=False)
@@ -83,7 +83,7 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self.facts = StateFacts(self.mode, saved_at=self.kept.clock.now(), restored=dict.fromkeys(RESTORED, 0))
-        self.baselines = BaselineFiles(self.directory, vectors=self.vectors)
+        self.baselines = BaselineFiles(self.directory, self.vectors)
         self.requests = RequestLog(self.directory.path, self.kept.intake)
         self._snapshots = Snapshots(self.directory)
         self._thread = threading.Thread(target=self._run, name="state", daemon=True)
@@ -215,14 +215,14 @@ class Keeper:
     def _write(self, facts: dict[str, Any]) -> int:
         """Write a generation; its number. Raises OSError."""
         if self.requests.journal is None:
-            return self._snapshots.write(self._unhurried(), facts, vectors=self.vectors)
-        pieces = self._snapshots.pieces(vectors=self.vectors)
+            return self._snapshots.write(self._unhurried(), facts, vectors=self.vectors == "full")
+        pieces = self._snapshots.pieces(vectors=self.vectors == "full")
         with self.requests.cut() as facts["journal"]:
             # All that is staged first: the slices of a model are fed by its series.
             self.kept.store.totals(self.kept.clock.now())
             frozen = [(part.name, part.freeze(pieces)) for part in self.kept.parts()]
         parts = [Part(name, partial(_given, tree)) for name, tree in frozen]
-        return self._snapshots.write(parts, facts, vectors=self.vectors)
+        return self._snapshots.write(parts, facts, vectors=self.vectors == "full")
 
     def _replay(self, since: int | None, *, counters: bool) -> None:
         """Take up what a journal holds."""
