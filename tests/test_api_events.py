@@ -10,6 +10,8 @@ import time
 import pytest
 
 from app.api import events, intake
+from app.decode import arrow
+from tests.forms import ARROW, FORMS
 from tests.service import JSON, event, service, zipped
 
 CANARY = "canary-7f3a"
@@ -229,6 +231,22 @@ def test_a_large_body_is_decoded_beside_the_loop(served, monkeypatch):
     healthy, large = served.run(go())
 
     assert (200, 202) == (healthy.status, large.status)
+
+
+def test_the_first_arrow_body_is_decoded_beside_the_loop(served, monkeypatch):
+    """Its decoder imports pyarrow, which takes a fifth of a second; the next ones find it there."""
+    arrow._pyarrow.cache_clear()
+    decode, threads = events.decode, []
+
+    def noted(*arguments):
+        threads.append(threading.current_thread())
+        return decode(*arguments)
+
+    monkeypatch.setattr(events, "decode", noted)
+    body = FORMS["arrow"].encode([event()])
+
+    assert [202, 202] == [served.send(body, {"content-type": ARROW}).status for _ in range(2)]
+    assert [False, True] == [each is threading.main_thread() for each in threads]
 
 
 def test_ingest_goes_on_while_a_scrape_renders(served, monkeypatch):

@@ -14,7 +14,7 @@ from app.api.body import BodyRefused, header
 from app.api.doorstep import overload_reply
 from app.api.reply import Answered, error_reply
 from app.api.services import Services
-from app.decode import DecodeError, Malformed, TooLarge
+from app.decode import DecodeError, Malformed, TooLarge, at_hand
 from app.intake import Answer, Claim, OtherBody, SentRequest
 from app.journal import Unwritable
 from app.model import Reason
@@ -41,8 +41,8 @@ async def intake(
 
     400 for a malformed body, 408 too slow, 413 too large (`max_bytes`; None: those of events), 415 for an unknown
     content type, 429 where too much is under way already, 503 where it cannot be written to the journal. A body above
-    `off_loop_bytes` is taken beside the loop. With an `Idempotency-Key` that came before, what was answered then, and
-    nothing is taken; 422 if it came with another body.
+    `off_loop_bytes`, or whose decoder is still to be imported, is taken beside the loop. With an `Idempotency-Key`
+    that came before, what was answered then, and nothing is taken; 422 if it came with another body.
     """
     services: Services = request.app.services
     own = services.metrics.own
@@ -55,8 +55,9 @@ async def intake(
         own.count_shed(overloaded.shed)
         return overload_reply(overloaded)
     content_encoding = header(request, b"content-encoding")
-    work = partial(read, header(request, b"content-type"), content_encoding, body)
-    beside = len(body) > off_loop_bytes or content_encoding is not None
+    content_type = header(request, b"content-type")
+    work = partial(read, content_type, content_encoding, body)
+    beside = len(body) > off_loop_bytes or content_encoding is not None or not at_hand(content_type)
     try:
         key = header(request, b"idempotency-key")
         if key is None:

@@ -25,6 +25,7 @@ __all__ = [
     "Malformed",
     "TooLarge",
     "UnsupportedMediaType",
+    "at_hand",
     "decode",
 ]
 
@@ -58,6 +59,11 @@ def decode(content_type: str | None, content_encoding: str | None, body: bytes, 
     if decoder is None:
         raise UnsupportedMediaType(_unsupported())
     return decoder(inflate(content_encoding, body, limits.inflated_bytes), limits, now)
+
+
+def at_hand(content_type: str | None) -> bool:
+    """Whether decoding can begin at once: False where a library is still to be imported, which would hold up a loop."""
+    return _decoder(content_type) is not decode_arrow or arrow.at_hand()
 
 
 def _unsupported() -> str:

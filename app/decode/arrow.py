@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import accumulate, pairwise
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -59,11 +60,22 @@ class _Types(NamedTuple):
     struct: int
 
 
+@lru_cache(maxsize=1)
+def _pyarrow() -> ModuleType:
+    # Not at the start: it takes 0.2 s and 25 MiB, of which most exporters have no use.
+    import pyarrow.ipc  # noqa: PLC0415
+
+    return pyarrow  # type: ignore[no-any-return]
+
+
+def at_hand() -> bool:
+    """Whether pyarrow is imported, which the first body does."""
+    return _pyarrow.cache_info().currsize > 0
+
+
 def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
     """An Arrow IPC stream without compressed buffers: a column is a field of events, a row an event."""
-    # Not at the start: it takes 0.2 s and 27 MiB, of which most exporters have no use.
-    import pyarrow as pa  # noqa: PLC0415
-
+    pa = _pyarrow()
     if not body or body.isspace():
         raise Malformed("the body is empty; send an Arrow IPC stream")
     reader = _Reader(limits.events * limits.top_k)
@@ -89,9 +101,9 @@ def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
 
 def _batches(body: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
     """The record batches, after a look at every message. Raises `Malformed`, `TooLarge` or what pyarrow raises."""
-    from pyarrow import ipc, py_buffer  # noqa: PLC0415
-
-    for number, message in enumerate(ipc.MessageReader.open_stream(py_buffer(body))):
+    pa = _pyarrow()
+    source = pa.py_buffer(body)
+    for number, message in enumerate(pa.ipc.MessageReader.open_stream(source)):
         # An empty batch takes a tenth of a millisecond.
         if number > 2 * limits.events:
             raise TooLarge(f"more than {2 * limits.events} messages; send fewer and larger record batches")
@@ -99,13 +111,12 @@ def _batches(body: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
             raise TooLarge(f"more than {MAX_METADATA_BYTES} bytes of metadata in a message")
         if is_compressed(message.metadata):
             raise Malformed("the buffers of an Arrow stream must not be compressed; use Content-Encoding instead")
-    yield from ipc.open_stream(py_buffer(body), options=ipc.IpcReadOptions(use_threads=False))
+    yield from pa.ipc.open_stream(source, options=pa.ipc.IpcReadOptions(use_threads=False))
 
 
 @lru_cache(maxsize=1)
 def _types() -> _Types:
-    from pyarrow import lib  # noqa: PLC0415
-
+    lib = _pyarrow().lib
     integers = {getattr(lib, f"Type_{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)}
     numbers = frozenset({*integers, lib.Type_HALF_FLOAT, lib.Type_FLOAT, lib.Type_DOUBLE})
     return _Types(
