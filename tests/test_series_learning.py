@@ -8,7 +8,7 @@ import pytest
 from app.model import Timing
 from app.series import Learning, Pane, Series
 from app.series.learning import BLOCK_STEPS, BLOCKS_A_DURATION, KEPT_BLOCKS, SAMPLE_ROWS, block_panes
-from app.series.rows import Memory, Vectors, rows_of_panes
+from app.series.rows import Memory, Vectors, number_rows, vector_rows, without_vectors
 from tests.builders import KEY, events, traffic
 from tests.fakes import FakeClock
 
@@ -30,9 +30,11 @@ def pane_of(batch):
     """All events of a batch as one pane."""
     matrix = batch.vectors.values.reshape(len(batch), -1)
     vectors = Vectors(len(batch), matrix, np.arange(len(batch)), None)
-    ((_, rows),) = rows_of_panes(batch, vectors, np.zeros(len(batch)), Memory(None, None, 0.0))
-    pane = Pane()
-    pane.update(rows)
+    positions, pane = np.zeros(len(batch)), Pane()
+    for _, rows in vector_rows(vectors, positions, Memory(None, None, 0.0)):
+        pane.update(rows)
+    for _, rows in number_rows(without_vectors(batch, vectors), positions):
+        pane.update(rows)
     return pane
 
 

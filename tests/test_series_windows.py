@@ -1,11 +1,14 @@
 """Staging, windows and the end of a series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from app.model import Timing
 from app.series import Series
-from app.series.series import STAGED_EVENTS, STAGED_NUMBERS, WINDOW_SAMPLE_ROWS
+from app.series.folding import COUNTED, WINDOW_SAMPLE_ROWS
+from app.series.series import STAGED_EVENTS, STAGED_NUMBERS
 from tests.builders import KEY, events, traffic
 from tests.fakes import FakeClock
 
@@ -33,22 +36,66 @@ def test_an_event_is_placed_by_its_own_time(series, clock, age, inside):
 
 def test_what_is_staged_is_in_the_next_read(series, clock):
     """Folding late is nobody's business: every read holds every event."""
-    for number in range(1, 2 * STAGED_EVENTS):
+    for number in range(1, 2 * STAGED_EVENTS + COUNTED.events):
         series.append(traffic(np.random.default_rng(number), [clock.now()]), clock.now())
         if number % 50 == 0:
             assert number == series.totals(clock.now()).events
             assert number == series.windows(clock.now())["5m"].pane.events
 
 
+@pytest.mark.parametrize("per_request", [1, 10, 64, 200])
+@pytest.mark.parametrize("seconds", [0.1, 10.0, 90.0])
+def test_what_is_counted_later_is_the_same(per_request, seconds):
+    """Whoever reads when, in whatever requests events come and however the time passes between them."""
+    clock, read, unread = FakeClock(), *(Series(KEY, 0.0, Timing(), np.random.default_rng(7)) for _ in range(2))
+    rng = np.random.default_rng(7)
+    for _ in range(2 * (STAGED_EVENTS + COUNTED.events) // per_request):
+        clock.advance(seconds)
+        batch = traffic(rng, clock.now() - rng.uniform(0, 20, per_request).round())
+        batch = replace(batch, inputs=rng.integers(1, 99, per_request).astype(np.uint64), labels=LABELS[:per_request])
+        for each in (read, unread):
+            each.append(batch, clock.now())
+        read.windows(clock.now())
+
+    assert told(read, clock.now()) == told(unread, clock.now())
+
+
+LABELS = [{"locale": "de" if position % 3 else "fr"} for position in range(200)]
+
+
+def told(series, now):
+    """What is exact of a series: its counts and histograms, and those of its windows and its blocks."""
+    totals = series.totals(now)
+    panes = [window.pane for window in series.windows(now).values()]
+    material = series.learned_material(now)
+    return (
+        (totals.events, totals.vectors, totals.queries),
+        {name: (each.counts.tolist(), each.sum) for name, each in totals.buckets.items()},
+        [(pane.events, pane.vectors and pane.vectors.n, pane.queries, pane.inputs and pane.inputs.n) for pane in panes],
+        [(pane.labels and pane.labels.counts, {k: v.n for k, v in pane.quantiles.items()}) for pane in panes],
+        (material.whole.events, [(block.start, block.events, block.vectors.n) for block in material.blocks]),
+    )
+
+
+def test_numbers_that_wait_keep_no_request_in_memory(series, clock):
+    """A request of its own may have its columns in one block with its vectors: it is counted as it is folded."""
+    series.append(traffic(np.random.default_rng(7), [clock.now()] * STAGED_EVENTS), clock.now())
+    assert 0 == series.nbytes()["staged events"]
+
+    for number in range(STAGED_EVENTS):
+        series.append(traffic(np.random.default_rng(number), [clock.now()]), clock.now())
+    assert STAGED_EVENTS * 3 * 8 == series.nbytes()["staged events"]
+
+
 @pytest.mark.parametrize("dimension", [8, 768, 8192])
 def test_what_is_staged_is_bounded_whatever_the_length_of_vectors(series, clock, dimension):
     """Vectors of 8,192 numbers wait for a fold in no more memory than those of 768."""
     highest = 0
-    for number in range(STAGED_EVENTS + 10):
+    for number in range(STAGED_EVENTS + COUNTED.events + 10):
         series.append(traffic(np.random.default_rng(number), [clock.now()], dimension=dimension), clock.now())
         highest = max(highest, series.nbytes()["staged events"])
 
-    scores = STAGED_EVENTS * 3 * 8
+    scores = (STAGED_EVENTS + COUNTED.events) * 3 * 8
     assert 0 < highest <= 4 * STAGED_NUMBERS + scores
 
 

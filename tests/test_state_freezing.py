@@ -189,7 +189,7 @@ def material_of(learning):
 def panes_of(series, now):
     series.windows(now)
     return {
-        "panes": [window_of(pane) for pane in series._ladder.all_panes()],
+        "panes": [window_of(pane) for pane in series._folding.ladder.all_panes()],
         "totals": series.totals(now).freeze()["counts"],
         "retrieval": series.retrieval(now),
         "lowest": series.lowest_matches(now),

@@ -32,7 +32,7 @@ class Ladder:
         self._joined: list[Pane | None] = [None] * len(timing.rungs)
         """The panes of each rung as one, as long as none of them changes: they are asked for every few seconds."""
         self._on_leaving_first_rung = on_leaving_first_rung
-        self._due = -np.inf
+        self.due = -np.inf
         """Until then no pane leaves the span of its rung."""
 
     def positions(self, times: Floats) -> Floats:
@@ -50,7 +50,7 @@ class Ladder:
             if (position + 1) * width > now - self._spans[level] or level == len(self._ratios):
                 if position not in panes:
                     panes[position] = Pane()
-                    self._due = min(self._due, (position + 1) * width + self._spans[level])
+                    self.due = min(self.due, (position + 1) * width + self._spans[level])
                 self._joined[level] = None
                 return panes[position]
             position //= self._ratios[level]
@@ -58,7 +58,7 @@ class Ladder:
 
     def advance(self, now: float) -> None:
         """Move the panes that have left the span of their rung up; drop those that left the last."""
-        if now < self._due:
+        if now < self.due:
             return
         for level, panes in enumerate(self._panes):
             width = self._rungs[level].pane_seconds
@@ -80,7 +80,7 @@ class Ladder:
                         above[place].merge(pane)
                     else:
                         above[place] = pane
-        self._due = min(
+        self.due = min(
             (
                 (min(panes) + 1) * rung.pane_seconds + span
                 for panes, rung, span in zip(self._panes, self._rungs, self._spans, strict=True)
@@ -112,7 +112,7 @@ class Ladder:
                 else:
                     panes[position] = pane
         self.changed()
-        self._due = -np.inf
+        self.due = -np.inf
         return lost
 
     def windows(self, count: int) -> Iterator[Pane]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -51,20 +52,24 @@ class QueryCounts(NamedTuple):
         )
 
 
-class Rows(NamedTuple):
-    """Events of one pane, as columns."""
+NO_KEYS: Final = np.empty(0, np.uint64)
+_NO_VECTORS: Final = np.empty((0, 0), np.float32)
 
-    events: int
-    invalid: int
+
+class Rows(NamedTuple):
+    """Events of one pane, as columns, or some of what they tell: what is left out stands for nothing."""
+
+    events: int = 0
+    invalid: int = 0
     """Vectors that were zero, not finite or of another dimension."""
-    signals: Mapping[str, Floats]
+    signals: Mapping[str, Floats] = MappingProxyType({})
     """The finite values of each signal."""
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.float32] = _NO_VECTORS
     """Valid vectors, shape (n, dimension)."""
-    inputs: NDArray[np.uint64]
-    """What tells the input of each vector from others; shape (n,)."""
-    same_input: SameInputCounts
-    same_input_cosines: Floats
+    inputs: NDArray[np.uint64] = NO_KEYS
+    """What tells the input of each vector from others; shape (n,), 0 where an event has no valid vector."""
+    same_input: SameInputCounts = SameInputCounts()
+    same_input_cosines: Floats = np.empty(0)
     """Of the vectors whose input the baseline knows."""
     labels: Sequence[Mapping[str, str]] = ()
     """The slice labels of the events that have any."""
@@ -114,6 +119,7 @@ class Pane:
                 self._sketch(name).update(values)
         if len(rows.vectors):
             self.vector_sums(rows.vectors.shape[1]).update(rows.vectors)
+        if rows.inputs.size:
             self._top_inputs().update(rows.inputs)
         self.same_input += rows.same_input
         if rows.same_input_cosines.size:

@@ -7,10 +7,11 @@ from typing import Final
 from app.drift.whitening import RANK
 from app.frame import ANCHORS, COMPONENTS, FEATURES
 from app.model import Timing
+from app.series.folding import WINDOW_SAMPLE_ROWS
 from app.series.learning import BLOCK_STEPS, KEPT_BLOCKS, SAMPLE_ROWS
 from app.series.measuring import STAGED_ROWS
 from app.series.pane import FRAME_SIGNALS, LASTING_SIGNALS
-from app.series.series import STAGED_NUMBERS, WINDOW_SAMPLE_ROWS
+from app.series.series import STAGED_NUMBERS
 from app.signals import SIGNALS
 from app.sketch import QuantileSketch
 

@@ -58,21 +58,24 @@ class Totals:
         self.represented_events = add_in_order(self.represented_events, batch.weight)
         self.last_event = max(self.last_event, float(batch.timestamp.max()))
 
-    def add(self, batch: EventBatch, vectors: int) -> Labelled | None:
-        """Count accepted traffic, of which `vectors` carried a valid vector; its labelled queries, as judged."""
+    def add(self, batch: EventBatch, vectors: int) -> None:
+        """Count accepted traffic, of which `vectors` carried a valid vector."""
+        self.add_results(batch)
+        self.add_numbers(batch, vectors)
+
+    def add_numbers(self, batch: EventBatch, vectors: int) -> None:
+        """Count all but documents and traces; so it may be told later, of more events at once."""
         self.vectors += vectors
         if batch.fault.any():
             for code, count in enumerate(np.bincount(batch.fault, minlength=len(VECTOR_FAULTS) + 1)[1:]):
                 self.invalid_vectors[VECTOR_FAULTS[code]] += int(count)
         self._add_queries(batch)
-        labelled = self._add_results(batch)
         for signal in BUCKETED_SIGNALS:
             finite = finite_of(signal.extract(batch))
             if finite.size:
                 if signal.name not in self.buckets:
                     self.buckets[signal.name] = BucketCounts(signal.bounds)
                 self.buckets[signal.name].update(finite)
-        return labelled
 
     def _add_queries(self, batch: EventBatch) -> None:
         queries = int(np.count_nonzero(batch.query))
@@ -89,7 +92,8 @@ class Totals:
             poor = int(np.count_nonzero(poor_match(batch, self.poor_match_limit)))
             self.poor_match_queries = (self.poor_match_queries or 0) + poor
 
-    def _add_results(self, batch: EventBatch) -> Labelled | None:
+    def add_results(self, batch: EventBatch) -> Labelled | None:
+        """Count the documents of accepted traffic, and take traces of it; its labelled queries, as judged."""
         if batch.ids is not None:
             found = 0 if batch.withdrawn is None else int(batch.withdrawn.sum())
             self.withdrawn_results = (self.withdrawn_results or 0) + found
