@@ -161,6 +161,11 @@ class Turn:
     """Snapshots."""
     with_it: Driven
 
+    @property
+    def cores(self) -> list[float]:
+        """Percent of a core that each had: snapshots, which come by the clock, cost the more the less that is."""
+        return [100 * each.cpu_seconds / each.wall_seconds for each in (self.without, self.with_it)]
+
 
 def ingest(folder: Path, began: float, rounds: int, seconds: float) -> list[Turn]:
     """Drive two exporters with the same state in turn, one of which saves it once in each turn."""
@@ -282,6 +287,10 @@ def report(found: Measured) -> Report:
         ),
         ("start to ready: wall, s", str(Spread.of(each.ready for each in starts))),
         ("start to scores in a scrape: wall, s", str(Spread.of(each.scores for each in starts))),
+        (
+            "ingest: share of a core that an exporter had, %",
+            str(Spread.of(had for turn in turns for had in turn.cores)),
+        ),
         *((f"a request of {SHAPE.batch} events, {name}, ms", waits(driven)) for name, driven in ways),
     ]
     caption = (

@@ -199,7 +199,7 @@ class Pane:
         return self.vectors
 
     def freeze(self, *, vectors: bool = True) -> Tree:
-        """What `thaw` takes. Some 20 us, most of it the sketches.
+        """What `thaw` takes. Some 4 us, of a full one with seven sketches.
 
         Without `vectors`, sums of fewer than `LEAST_SUMMED` are left out: the sum of one vector is that vector.
         """

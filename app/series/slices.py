@@ -205,7 +205,7 @@ class Slices:
             return [each.view(pair, self._hour(now)) for pair, each in sorted(self._slices.items())]
 
     def freeze(self) -> Tree:
-        """What `thaw` takes. 10 us a slice."""
+        """What `thaw` takes. 1.3 us a slice."""
         with self._lock:
             return {"slices": [[*pair, each.freeze()] for pair, each in self._slices.items()]}
 

@@ -44,7 +44,7 @@ class QuantileSketch:
         return float(self._kll.normalized_rank_error(False))  # noqa: FBT003 - the library's own flag: rank, not pmf
 
     def freeze(self) -> bytes:
-        """What `thaw` takes; about 2 kB, 2 us."""
+        """What `thaw` takes: 0.7 kB of 256 numbers, 2.5 kB of a million; about a microsecond at most."""
         return bytes(self._kll.serialize())
 
     @classmethod
