@@ -205,7 +205,9 @@ class Ragged:
             lengths = np.tile(first.lengths, len(parts))
         else:
             lengths = np.concatenate([part.lengths for part in parts])
-        return cls(np.concatenate([part.values for part in parts]), np.concatenate(([0], np.cumsum(lengths))))
+        offsets = np.zeros(lengths.size + 1, np.intp)
+        np.cumsum(lengths, out=offsets[1:])
+        return cls(np.concatenate([part.values for part in parts]), offsets)
 
 
 @dataclass(slots=True, eq=False)  # not frozen, which costs a call a column: 1 us a request of one event

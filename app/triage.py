@@ -75,7 +75,7 @@ class LowestSimilarity:
         self._span = -math.inf
         self._rows: list[LowMatch] = []
         """By similarity, the lowest first."""
-        self._inputs: set[str] = set()
+        self._inputs: set[int] = set()
         self._before: list[LowMatch] = []
 
     def update(
@@ -112,7 +112,7 @@ class LowestSimilarity:
         """Go on from what was frozen."""
         self._span = tree["span"]
         self._rows, self._before = list(map(_from_list, tree["rows"])), list(map(_from_list, tree["before"]))
-        self._inputs = {row.input_hash for row in self._rows if row.input_hash is not None}
+        self._inputs = {int(row.input_hash, 16) for row in self._rows if row.input_hash is not None}
 
     def _enter(
         self,
@@ -125,16 +125,17 @@ class LowestSimilarity:
             value = float(similarity[position])
             if len(self._rows) == self._capacity and value >= self._rows[-1].similarity:
                 return
-            input_hash = None if inputs is None or not inputs[position] else f"{int(inputs[position]):016x}"
-            if input_hash in self._inputs:
+            key = 0 if inputs is None else int(inputs[position])
+            if key in self._inputs:
                 continue
+            input_hash = f"{key:016x}" if key else None
             insort(self._rows, _row(value, input_hash, describe(position)), key=attrgetter("similarity"))
-            if input_hash is not None:
-                self._inputs.add(input_hash)
+            if key:
+                self._inputs.add(key)
             if len(self._rows) > self._capacity:
                 gone = self._rows.pop().input_hash
                 if gone is not None:
-                    self._inputs.discard(gone)
+                    self._inputs.discard(int(gone, 16))
 
     def _turn(self, now: float) -> None:
         span = now // self._span_seconds

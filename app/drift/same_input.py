@@ -103,9 +103,10 @@ class KnownInputs:
         at = np.searchsorted(self.keys, keys)
         positions = np.flatnonzero(at < self.keys.size)
         positions = positions[self.keys[at[positions]] == keys[positions]]
-        known = rows[positions]
+        # Where all are known, without a copy of the rows.
+        mine = rows if positions.size == len(rows) else rows[positions]
         return positions, cosines(
-            known if self.projected_from is None else projected(known), self.directions[at[positions]]
+            mine if self.projected_from is None else projected(mine), self.directions[at[positions]]
         )
 
     def check(self, keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> SameInput:

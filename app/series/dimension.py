@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.model import VECTOR_FAULTS, EventBatch, VectorFault
+from app.model import VECTOR_FAULTS, EventBatch, Ragged, VectorFault
 from app.series.rows import Vectors
 from app.tree import Tree
 
@@ -39,6 +39,8 @@ class Dimension:
 
         Of a replayed batch all that is left of those is how many there were.
         """
+        if self._votes is None and self.numbers is not None and self.numbers == batch.vectors.width:
+            return batch, self._vectors(batch, batch.vectors, np.arange(len(batch)))
         lengths = batch.vectors.lengths
         if self._votes is not None:
             self._vote(lengths[lengths > 0])
@@ -55,10 +57,7 @@ class Dimension:
                 norm=np.where(wrong, np.nan, batch.norm),
             )
             kept = kept if batch.replayed else kept.take(rows)
-        if batch.replayed:
-            return batch, Vectors(len(rows), np.empty((0, self.numbers), np.float32), rows[:0], None)
-        matrix = np.asarray(kept.values, np.float32).reshape(len(rows), self.numbers)
-        return batch, Vectors(len(rows), matrix, rows, None if batch.inputs is None else batch.inputs[rows])
+        return batch, self._vectors(batch, kept, rows)
 
     def freeze(self) -> Tree:
         """What `thaw` takes."""
@@ -72,6 +71,16 @@ class Dimension:
             return
         self.numbers = tree["numbers"]
         self._votes = None if tree["votes"] is None else Counter(dict(tree["votes"]))
+
+    def _vectors(self, batch: EventBatch, kept: Ragged, rows: NDArray[np.intp]) -> Vectors:
+        """Those of the events at these positions."""
+        assert self.numbers is not None
+        if batch.replayed:
+            return Vectors(len(rows), np.empty((0, self.numbers), np.float32), rows[:0], None)
+        inputs = batch.inputs
+        if inputs is not None and len(rows) < len(batch):
+            inputs = inputs[rows]
+        return Vectors(len(rows), np.asarray(kept.values, np.float32).reshape(len(rows), self.numbers), rows, inputs)
 
     def _vote(self, lengths: NDArray[np.intp]) -> None:
         """Count the first vectors' lengths; what was kept of the vectors goes if the majority turns."""

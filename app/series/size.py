@@ -7,7 +7,7 @@ from typing import Final
 from app.drift.whitening import RANK
 from app.frame import ANCHORS, COMPONENTS, FEATURES
 from app.model import Timing
-from app.series.folding import WINDOW_SAMPLE_ROWS
+from app.series.folding import COUNTED, WINDOW_SAMPLE_ROWS
 from app.series.learning import BLOCK_STEPS, KEPT_BLOCKS, SAMPLE_ROWS
 from app.series.measuring import STAGED_ROWS
 from app.series.pane import FRAME_SIGNALS, LASTING_SIGNALS
@@ -41,7 +41,7 @@ def full_series_nbytes(timing: Timing, dimension: int) -> int:
     frame = dimension * (2 * ANCHORS + 4 * RANK) + 4 * SAMPLE_ROWS * COMPONENTS
     blocks = (KEPT_BLOCKS + KEPT_BLOCKS // 8) * ((4 + 4) * dimension + BLOCK_NBYTES)
     rows = 2 * sum(WINDOW_SAMPLE_ROWS.values()) + KNOWN_INPUTS
-    staged = 4 * STAGED_NUMBERS + 4 * (STAGED_ROWS + RECENT_INPUTS) * dimension
+    staged = 4 * STAGED_NUMBERS + 8 * COUNTED.numbers + 4 * (STAGED_ROWS + RECENT_INPUTS) * dimension
     return (
         FIXED_NBYTES
         + RETRIEVAL_NBYTES
