@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from app.drift.gates import GATES
 from prometheus.rule import Group, Record
 from prometheus.sli import LONG_SLI, SLI
 from prometheus.template import SECONDS
@@ -18,6 +19,7 @@ from prometheus.thresholds import (
     OBJECTIVES,
     PAGE_GATES,
     TICKET_GATES,
+    TICKET_WAITS,
     limit,
     number,
     per_second,
@@ -28,6 +30,8 @@ VERSIONS: Final = "model_version, tokenizer_version"
 REPLICAS: Final = "instance, pod"
 DRIFT_WINDOWS: Final = {"5m": "5m", "1h": "1h", "24h": "1d"}
 """Window of the exporter -> the same as a range."""
+LONE_WINDOWS: Final = tuple(window for window, wait in TICKET_WAITS.items() if seconds(wait) < seconds(window))
+"""Nothing confirms what they say before a ticket opens."""
 
 
 def _thresholds() -> Sequence[Record]:
@@ -52,6 +56,35 @@ def _thresholds() -> Sequence[Record]:
 
 def _effect(name: str, expr: str) -> Record:
     return Record("series:embedding_effect:abs", expr, {"effect": name})
+
+
+def _beyond_limit() -> Sequence[Record]:
+    """Of each effect the part that counts for a page and for a ticket, as app/drift/gates.py has it."""
+    name, effect, score = (
+        "series:embedding_effect_beyond_limit:abs",
+        "series:embedding_effect:abs",
+        "series:embedding_effect_score:max",
+    )
+    bounds = "|".join(gate.effect for gate in GATES if gate.bound)
+    lone = "|".join(LONE_WINDOWS)
+    needed = (
+        f'(\n      {score}{{window!~"{lone}"}} / {limit("score")}\n'
+        f'      or {score}{{window=~"{lone}"}} / {limit("lone_score")}\n    )'
+    )
+    return [
+        Record(name, f"{effect}\n  * clamp_min(1 - {limit('lone_score')} / {score}, 0)", {"gate": "page"}),
+        Record(
+            name,
+            f'(\n  {effect}{{effect!~"{bounds}"}}\n    * clamp_min(1 - 1 / {needed}, 0)\n)\nor\n'
+            f'(\n  {effect}{{effect=~"{bounds}"}}\n    * ({needed} > bool 1)\n)',
+            {"gate": "ticket"},
+        ),
+        Record(
+            "series:embedding_effect_over_gate:max",
+            f"max without (effect) (\n  {name}\n    / on (effect, gate) group_left ()\n"
+            "      sum by (effect, gate) (global:embedding_effect_gate:value)\n)",
+        ),
+    ]
 
 
 def _invalid_share(window: str, duration: str) -> str:
@@ -101,13 +134,14 @@ def _scores() -> Sequence[Record]:
         ),
         *(
             Record(
-                "series:embedding_effect_over_gate:max",
-                "max without (effect) (\n  series:embedding_effect:abs\n    / on (effect) group_left ()\n"
-                f'      sum by (effect) (global:embedding_effect_gate:value{{gate="{gate}"}})\n)',
-                {"gate": gate},
+                "series:embedding_effect_score:max",
+                "max without (signal, statistic) "
+                f'(series:embedding_drift_score:supported{{statistic=~"{"|".join(gate.statistics)}"}})',
+                {"effect": gate.effect},
             )
-            for gate in ("ticket", "page")
+            for gate in GATES
         ),
+        *_beyond_limit(),
     ]
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from app.cosine import CHANGED_COSINE
 from app.drift.diagnosis import INCONSISTENT_LIMIT
-from app.drift.gates import GATES
+from app.drift.gates import GATES, LONE_SCORE
 from app.drift.same_input import MINIMUM_MATCHES
 from prometheus.template import PER_SECOND, SECONDS
 
@@ -28,6 +28,7 @@ LIMITS: Final[Mapping[str, float]] = {
     "same_input_matches": MINIMUM_MATCHES,
     "same_input_changed_cosine": CHANGED_COSINE,
     "same_input_inconsistent_ratio": INCONSISTENT_LIMIT,
+    "lone_score": LONE_SCORE,
 }
 """Every limit by its name; what the diagnosis uses too comes from there."""
 
@@ -35,6 +36,7 @@ REAL_SECONDS: Final = frozenset({"latency_floor_seconds", "evaluation_age_second
 """Limits on what takes real time, however short a time scale makes the exporter's days: not marked as seconds."""
 
 PAGE_WAITS: Final[Mapping[str, str]] = _READ["drift"]["page"]
+PAGE_CONFIRMED_WAITS: Final[Mapping[str, str]] = _READ["drift"]["page_confirmed"]
 TICKET_WAITS: Final[Mapping[str, str]] = _READ["drift"]["ticket"]
 ROLLING_WAITS: Final[Mapping[str, str]] = _READ["drift"]["rolling_ticket"]
 """Window -> for how long the condition must hold."""

@@ -7,7 +7,7 @@ import pytest
 
 from bench.detection import stream, tables
 from bench.detection.centroid_stream import CentroidStream
-from bench.detection.rules import PAGE, RULES, TICKET, Alert, Reading, Rule, incidents
+from bench.detection.rules import RULES, Alert, Reading, Rule, incidents
 from bench.detection.stream import Healthy, Injected
 from bench.detection.synthetic import synthetic
 from bench.detection.traffic import DAY, HEALTHY, INDEPENDENT, Habits, Injection, Traffic, nearest
@@ -165,12 +165,13 @@ def test_window_sums_are_the_sums_of_the_last_steps():
             assert np.allclose(features[held].sum(axis=0), windows[name].total)
 
 
-def alert(for_seconds=60.0, severity="ticket", gate=TICKET, shipped=True):
-    return Alert(Rule("rule", severity, "1h", gate, for_seconds, shipped))
+def alert(for_seconds=60.0, severity="ticket", window="1h", shipped=True):
+    return Alert(Rule("rule", severity, window, for_seconds, shipped))
 
 
-LOUD = Reading(1.5, {"changed_share_lower_bound": 0.02})
-CALM = Reading(0.9, {"changed_share_lower_bound": 0.02})
+SHARE = {"changed_share_lower_bound": 0.02}
+LOUD = Reading({"novelty": 1.5, "spread": 0.2}, SHARE)
+CALM = Reading({"novelty": 0.9}, SHARE)
 
 
 @pytest.mark.parametrize(
@@ -206,20 +207,31 @@ def test_an_alert_without_a_wait_fires_at_once():
 @pytest.mark.parametrize(
     ("rule", "reading", "holds"),
     [
-        (alert().rule, Reading(1.0, LOUD.effects), False),
-        (alert().rule, Reading(float("nan"), LOUD.effects), False),
-        (alert().rule, Reading(9.0, {"changed_share_lower_bound": 0.01}), False),
-        (alert().rule, Reading(9.0, {"variance_log_ratio": -0.2}), True),
-        (alert().rule, Reading(9.0, {"mean_displacement": 0.2, "norm_change_ratio": 0.3}), True),
-        (alert(gate=PAGE).rule, LOUD, False),
-        (alert(severity="page", gate=PAGE).rule, Reading(9.0, {"changed_share_lower_bound": 0.2}), True),
-        (alert(severity="page", gate=PAGE).rule, Reading(9.0, {"changed_share_lower_bound": 0.2}, final=False), False),
-        (alert().rule, Reading(9.0, {"mean_displacement": 9.0}, final=False), False),
-        (alert().rule, Reading(9.0, {"changed_share_lower_bound": 0.2}, final=False), True),
+        (alert().rule, Reading({"novelty": 1.0}, SHARE), False),
+        (alert().rule, Reading({"novelty": float("nan")}, SHARE), False),
+        (alert().rule, Reading({"novelty": 9.0}, {"changed_share_lower_bound": 0.01}), False),
+        (alert().rule, Reading({"spread": 9.0}, {"variance_log_ratio": -0.2}), True),
+        (alert().rule, Reading({"norm": 9.0}, {"mean_displacement": 0.2, "norm_change_ratio": 0.3}), True),
+        (alert().rule, Reading({"novelty": 9.0}, {"variance_log_ratio": -0.2}), False),
+        (alert(3900.0).rule, Reading({"spread": 1.1}, {"variance_log_ratio": -0.2}), False),
+        (alert().rule, Reading({"novelty": 1.2}, SHARE), False),
+        (alert(3900.0).rule, Reading({"novelty": 1.2}, SHARE), True),
+        (alert(3900.0, window="24h").rule, Reading({"novelty": 1.2}, SHARE), False),
+        (alert(severity="page").rule, LOUD, False),
+        (alert().rule, LOUD._replace(scores={"novelty": 9.0}, events=199), False),
+        (alert().rule, LOUD._replace(scores={"novelty": 9.0}, events=200), True),
+        (alert(severity="page").rule, Reading({"novelty": 9.0}, {"changed_share_lower_bound": 0.2}), True),
+        (alert(severity="page").rule, Reading({"novelty": 1.4}, {"changed_share_lower_bound": 0.2}), False),
+        (alert(severity="page").rule, Reading({"novelty": 9.0}, {"changed_share_lower_bound": 0.2}, False), False),
+        (alert().rule, Reading({"mean_shift": 9.0}, {"mean_displacement": 9.0}, final=False), False),
+        (alert().rule, Reading({"novelty": 9.0}, {"changed_share_lower_bound": 0.2}, final=False), True),
     ],
 )
 def test_a_rule_needs_a_score_and_an_effect(rule, reading, holds):
-    """Above, not at; of either sign; a state below final opens tickets only, and only for large effects."""
+    """Above, not at; of either sign; by a statistic of its own; what nothing confirms needs more.
+
+    A state below final opens tickets only, and only for large effects.
+    """
     assert holds == rule.holds(reading)
 
 
@@ -251,7 +263,7 @@ class Counting:
         return (
             {}
             if now <= self._baseline_seconds
-            else {"1h": Reading(2.0 if now > 7200 else 0.5, {"changed_share_lower_bound": 1.0})}
+            else {"1h": Reading({"novelty": 2.0 if now > 7200 else 0.5}, {"changed_share_lower_bound": 1.0})}
         )
 
 
@@ -333,4 +345,4 @@ def test_shipped_rules_wait_longer_than_a_burst_or_ask_for_a_large_effect():
     """A ten-minute burst keeps a 5m window up for 15 minutes and a 1h window for 70."""
     for rule in RULES:
         if rule.shipped:
-            assert rule.gate is PAGE or rule.for_seconds >= {"5m": 1800, "1h": 3900, "24h": 3900}[rule.window]
+            assert rule.severity == "page" or rule.for_seconds >= {"5m": 1800, "1h": 3900, "24h": 3900}[rule.window]

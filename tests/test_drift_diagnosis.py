@@ -2,9 +2,11 @@
 
 import pytest
 
+from app.drift.budget import alpha_of_budget
 from app.drift.diagnosis import CAUSES, Evidence, diagnose
 from app.drift.effects import Effects
-from app.drift.gates import GATES, Severity, severity
+from app.drift.gates import GATES, LONE_SCORE, Severity, severity
+from app.drift.noise import FAMILY, normal_quantile
 
 QUIET = {
     "changed_share": 0.0,
@@ -78,15 +80,44 @@ def test_the_same_move_with_unchanged_known_inputs_is_new_traffic():
     assert suspect.cause == "new_topics"
 
 
-@pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.effect)
-def test_a_page_needs_a_large_effect_and_a_score_above_its_limit(gate):
-    """Just above each gate, and never without a score."""
-    small, large = (effects(**{gate.effect: 1.01 * limit}) for limit in (gate.ticket, gate.page))
+each_gate = pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.effect)
 
-    assert severity(1.1, large) is Severity.PAGE
-    assert severity(1.1, small) is (Severity.PAGE if gate.ticket == gate.page else Severity.TICKET)
-    assert severity(1.0, large) is Severity.NONE
-    assert severity(99, effects()) is Severity.NONE
+
+@each_gate
+def test_a_page_needs_a_large_effect_beyond_what_is_healthy(gate):
+    """An effect of twice its gate counts for half where a score is twice what it must be alone."""
+    large = effects(**{gate.effect: 2 * gate.page})
+    of = gate.statistics[0]
+
+    assert severity({of: 2.1 * LONE_SCORE}, large) is Severity.PAGE
+    assert severity({of: 1.9 * LONE_SCORE}, large) is Severity.TICKET
+
+
+@each_gate
+def test_a_ticket_needs_an_effect_that_its_own_statistic_sees(gate):
+    """Never by the score of another, by more than its limit where nothing confirms it; estimates as far as beyond."""
+    small, of = effects(**{gate.effect: 1.01 * gate.ticket}), gate.statistics[0]
+    other = next(each for each in ("norm", "top1") if each not in gate.statistics)
+    enough = 1.01 if gate.bound else 1000.0
+    worth = Severity.PAGE if gate.ticket == gate.page else Severity.TICKET
+
+    assert severity({of: enough}, small) is worth
+    assert severity({of: 1.0}, small) is Severity.NONE
+    assert severity({of: 1.01}, small) is (Severity.TICKET if gate.bound else Severity.NONE)
+    assert severity({of: 1.01}, small, lone=True) is Severity.NONE
+    assert severity({of: enough * LONE_SCORE}, small, lone=True) is worth
+    assert severity({of: 0.5, other: 99}, small) is Severity.NONE
+    assert severity({of: 99}, effects()) is Severity.NONE
+
+
+def test_what_a_lone_look_needs_is_the_budget_without_its_root():
+    """LONE_SCORE is the ratio of normal quantiles, of one look that spends the budget alone over one of two."""
+    for seconds in (3600.0, 86400.0):
+        lone, confirmed = (
+            normal_quantile(alpha_of_budget(1, seconds, windows=3, baselines=2, confirmed=each) / FAMILY)
+            for each in (False, True)
+        )
+        assert lone / confirmed == pytest.approx(LONE_SCORE, abs=0.03)
 
 
 def test_popular_queries_of_a_new_model_are_no_flood():

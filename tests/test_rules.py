@@ -227,6 +227,12 @@ def test_gates_are_those_of_the_diagnosis():
     }
     effects = {rule.labels["effect"] for rule in RECORDS if rule.name == "series:embedding_effect:abs"}
     assert effects == {gate.effect for gate in GATES}
+    vouching = {
+        rule.labels["effect"]: tuple(re.search(r'statistic=~"([\w|]+)"', rule.expr)[1].split("|"))
+        for rule in RECORDS
+        if rule.name == "series:embedding_effect_score:max"
+    }
+    assert vouching == {gate.effect: gate.statistics for gate in GATES}
 
 
 def test_waits_are_those_that_were_simulated():

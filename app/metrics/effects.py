@@ -8,7 +8,7 @@ from typing import Final
 from app.cosine import CHANGED_COSINE
 from app.drift.diagnosis import INCONSISTENT_LIMIT
 from app.drift.effects import Effects
-from app.drift.gates import GATES_BY_EFFECT
+from app.drift.gates import GATES_BY_EFFECT, LONE_SCORE
 from app.drift.same_input import MINIMUM_MATCHES, SameInput
 from app.metrics.evaluated import (
     FULL_WINDOW,
@@ -56,9 +56,18 @@ SAME_INPUT_WINDOWS: Final = ("5m", "1h")
 
 
 def _gate(effect: str, size: str = "above") -> str:
+    """Of an effect that chance has a part in where events are few."""
     gate = GATES_BY_EFFECT[effect]
-    ticket = "" if gate.ticket == gate.page else f"{size} {gate.ticket:g} is worth a ticket, "
-    return f"With a drift score above 1, {ticket}{size} {gate.page:g} is worth a page."
+    beyond = f"what is beyond {LONE_SCORE:g} limits (times 1 - {LONE_SCORE:g} / score) is {size} {gate.page:g}"
+    ticket = f"a ticket {size} {gate.ticket:g} with a score of {' or '.join(gate.statistics)} above 1"
+    return f"Worth {ticket}, a page where {beyond}."
+
+
+def _own_gate(effect: str, size: str = "above") -> str:
+    """Of an effect with an alert of its own."""
+    gate = GATES_BY_EFFECT[effect]
+    ticket = "" if gate.ticket == gate.page else f"ticket {size} {gate.ticket:g}, a "
+    return f"With a score of {' or '.join(gate.statistics)} above 1 worth a {ticket}page {size} {gate.page:g}."
 
 
 _EITHER_WAY: Final = "further from 0 than"
@@ -94,7 +103,7 @@ EFFECTS: Final[tuple[Source[Evaluated], ...]] = (
     _size(
         "norm_change_ratio",
         "Mean L2 norm in the window over the baseline's, less 1: 0.1 is a tenth longer, below 0 is shorter. "
-        f"{_gate('norm_change_ratio', _EITHER_WAY)}",
+        f"{_own_gate('norm_change_ratio', _EITHER_WAY)}",
         lambda effects: effects.norm_change_ratio,
     ),
     _size(
@@ -128,7 +137,7 @@ EFFECTS: Final[tuple[Source[Evaluated], ...]] = (
         "changed_ratio",
         f"Share of embedding_same_input_matches with a cosine below {CHANGED_COSINE:g}: the same input, another "
         "vector, so that not the traffic but the model, tokenizer or preprocessing has changed. Says little below "
-        f"{MINIMUM_MATCHES} matches. {_gate('same_input_changed_ratio')} Absent without matches.",
+        f"{MINIMUM_MATCHES} matches. {_own_gate('same_input_changed_ratio')} Absent without matches.",
         lambda same: same.changed_ratio if same.matches else None,
     ),
     _same_input(

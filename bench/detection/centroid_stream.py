@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.detection.data import DataSet, Rows
-from bench.detection.rules import Reading
-from bench.detection.stream import EVALUATION_SECONDS, WINDOWS
+from bench.detection.rules import WINDOWS, Reading
+from bench.detection.stream import EVALUATION_SECONDS
 from bench.detection.window_sums import WindowSum, WindowSums
 
 MIN_BLOCKS = 8
@@ -45,7 +45,11 @@ class CentroidStream:
                 self._learn()
             return {}
         return {
-            name: Reading(self._distance(windows[name]) / limit, {"mean_displacement": np.inf})
+            name: Reading(
+                {"mean_shift": self._distance(windows[name]) / limit},
+                {"mean_displacement": np.inf},
+                events=windows[name].n,
+            )
             for name, limit in self._limits.items()
             if windows[name].n >= MIN_EVENTS
         }

@@ -16,8 +16,8 @@ from app.drift.window import Window
 from app.frame import Frame
 from bench.detection.data import DataSet, Rows
 from bench.detection.ours import known
-from bench.detection.rules import Reading
-from bench.detection.stream import EVALUATION_SECONDS, HOUR, WINDOWS
+from bench.detection.rules import HOUR, WINDOWS, Reading
+from bench.detection.stream import EVALUATION_SECONDS
 from bench.detection.traffic import DAY
 from bench.detection.window_sums import WindowSum, WindowSums
 
@@ -73,11 +73,12 @@ class OurStream:
                 continue
             window = _window(found)
             calibration = self._calibrations[name]
-            score = max(reading.score for reading in calibration.read(window))
+            scores = {reading.statistic: reading.score for reading in calibration.read(window)}
+            score = max(scores.values())
             if since % WINDOWS[name] == 0 and teaches(score, since):
                 self._later[name].append(window)
             final = now >= DAY and calibration.time_matched
-            readings[name] = Reading(score, known(calibration.effects(window)), final)
+            readings[name] = Reading(scores, known(calibration.effects(window)), final, found.n)
         if since % (CALIBRATION_SECONDS if since < DAY else DAY) == 0 and since <= LEARNING_SECONDS:
             self._calibrate()
         return readings

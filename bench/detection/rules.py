@@ -2,69 +2,80 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from app.drift.gates import GATES
+from app.drift.gates import GATES, Gate
+from prometheus.thresholds import LIMITS
 
 Severity = Literal["page", "ticket"]
 Effects = Mapping[str, float]
+
+HOUR = 3600.0
+WINDOWS: Mapping[str, float] = {"5m": 300.0, "1h": HOUR, "24h": 24 * HOUR}
+"""Seconds of each."""
 
 
 class Reading(NamedTuple):
     """What a detector says of one window at one time."""
 
-    score: float
-    """Statistic over limit, the largest of the family."""
+    scores: Mapping[str, float]
+    """Value over limit by statistic."""
     effects: Effects = MappingProxyType({})
     final: bool = True
     """The limits are learned from enough of the baseline. Before, only tickets open, and only for large effects."""
+    events: float = math.inf
 
+    @property
+    def score(self) -> float:
+        """The largest of the family."""
+        return max(self.scores.values())
 
-TICKET: Effects = MappingProxyType({gate.effect: gate.ticket for gate in GATES})
-"""An effect above any of these is worth a look within days."""
-
-PAGE: Effects = MappingProxyType({gate.effect: gate.page for gate in GATES})
-"""An effect above any of these is worth waking someone."""
 
 PROVISIONAL: Effects = MappingProxyType({"changed_share_lower_bound": 0.10})
 """While the limits are not final, a ticket needs this instead of its own gate."""
 
-NO_GATE: Effects = MappingProxyType({})
-
 
 class Rule(NamedTuple):
-    """Score above 1 and an effect above the gate, in every evaluation for some time."""
+    """Score above 1 and an effect above its gate, in every evaluation for some time."""
 
     name: str
     severity: Severity
     window: str
-    gate: Effects
     for_seconds: float
     shipped: bool = True
     """Counts among the pages and tickets; the others are measured to choose by."""
+    gated: bool = True
+    """False: any score above 1 will do."""
+    least_events: float = LIMITS["window_events"]
 
     def holds(self, reading: Reading | None) -> bool:
         """The condition at one evaluation; a window without a score never fulfils it."""
-        if reading is None or not reading.score > 1:
+        if reading is None or reading.events < self.least_events or not reading.score > 1:
             return False
-        if not reading.final and self.severity == "page":
-            return False
-        gate = self.gate if reading.final else PROVISIONAL
-        return gate is NO_GATE or any(abs(reading.effects.get(name, 0.0)) > least for name, least in gate.items())
+        if not reading.final:
+            large = (abs(reading.effects.get(name, 0.0)) > least for name, least in PROVISIONAL.items())
+            return self.severity == "ticket" and any(large)
+        return not self.gated or any(self._is_worth_it(gate, reading) for gate in GATES)
+
+    def _is_worth_it(self, gate: Gate, reading: Reading) -> bool:
+        size = abs(reading.effects.get(gate.effect, 0.0))
+        return gate.worth(reading.scores, size, lone=self.for_seconds < WINDOWS[self.window]) in {"page", self.severity}
 
 
 RULES: Sequence[Rule] = (
-    Rule("page 1h for 10m", "page", "1h", PAGE, 600),
-    Rule("ticket 5m for 30m", "ticket", "5m", TICKET, 1800),
-    Rule("ticket 1h for 65m", "ticket", "1h", TICKET, 3900),
-    Rule("ticket 24h for 65m", "ticket", "24h", TICKET, 3900),
-    Rule("5m for 20m", "ticket", "5m", TICKET, 1200, shipped=False),
-    Rule("1h for 30m", "ticket", "1h", TICKET, 1800, shipped=False),
-    Rule("1h for 10m", "ticket", "1h", TICKET, 600, shipped=False),
-    Rule("1h for 65m, any effect", "ticket", "1h", NO_GATE, 3900, shipped=False),
+    Rule("page 1h for 10m", "page", "1h", 600, least_events=LIMITS["page_events"]),
+    Rule("page 1h for 65m", "page", "1h", 3900),
+    Rule("ticket 5m for 30m", "ticket", "5m", 1800),
+    Rule("ticket 1h for 65m", "ticket", "1h", 3900),
+    Rule("ticket 24h for 65m", "ticket", "24h", 3900),
+    Rule("5m for 20m", "ticket", "5m", 1200, shipped=False),
+    Rule("1h for 30m", "ticket", "1h", 1800, shipped=False),
+    Rule("1h for 10m", "ticket", "1h", 600, shipped=False),
+    Rule("1h for 65m, any effect", "ticket", "1h", 3900, shipped=False, gated=False),
 )
 
 

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from bench.detection import parallel
 from bench.detection.data import DataSet, Rows
-from bench.detection.rules import RULES, Alert, Reading, Severity, incidents
+from bench.detection.rules import HOUR, RULES, Alert, Reading, Severity, incidents
 from bench.detection.traffic import DAY, HEALTHY, HOT, INDEPENDENT, Events, Habits, Injection, Traffic, nearest
 
 EVALUATION_SECONDS = 30.0
-HOUR = 3600.0
-WINDOWS: Mapping[str, float] = {"5m": 300.0, "1h": HOUR, "24h": DAY}
 
 
 class StreamDetector(Protocol):

@@ -15,6 +15,6 @@ CHANGE_SECONDS: Final = 1.5 * DAY
 QUICK: Final[Sequence[Member]] = (Member("calm", "quiet", 302),)
 
 PAGED: Final = Member("tokenizer", "usual", 303, new_tokenizer_at=CHANGE_SECONDS)
-TOLD: Final = Member("topics", "usual", 304, injection=Injection(CHANGE_SECONDS, 0.10))
+TOLD: Final = Member("topics", "usual", 304, injection=Injection(CHANGE_SECONDS, 0.25))
 
 CONTROLS: Final[Sequence[Member]] = (PAGED, TOLD)

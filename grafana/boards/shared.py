@@ -20,7 +20,9 @@ OVER_GATE: Final[Steps] = (("red", 1),)
 """An effect over its gate of a page, or a ratio of 1 otherwise."""
 
 MAX_SCORE: Final = f"max by ({SERIES}) ({of('series:embedding_drift_score:max', WINDOW, BASELINE)})"
-OVER_PAGE: Final = f"max by ({SERIES}) ({of('series:embedding_effect_over_gate:max', WINDOW, BASELINE, gate='page')})"
+_SIZE: Final = of("series:embedding_effect:abs", WINDOW, BASELINE)
+_PAGE_GATE: Final = 'sum by (effect) (global:embedding_effect_gate:value{gate="page"})'
+OVER_PAGE: Final = f"max by ({SERIES}) ({_SIZE} / on (effect) group_left () {_PAGE_GATE})"
 FINAL: Final = f"max by ({SERIES}) ({of('embedding_baseline_state', FROZEN, state='final')})"
 PROVISIONAL: Final = f"max by ({SERIES}) ({of('embedding_baseline_state', FROZEN, state='provisional')})"
 READINESS: Final = f"{PROVISIONAL} + 2 * {FINAL}"
@@ -64,8 +66,8 @@ def effects_over_gate(width: int = 12, height: int = 8) -> Panel:
     return time_series(
         "Largest effect over its gate of a page",
         "How large the change is: the largest of the effects (share of unlike vectors, displacement, variance, norm, "
-        "invalid vectors, changed known inputs), each over what is worth a page. Above 1, with a drift score above 1 "
-        "and a final baseline, somebody is paged; Debug shows each by itself. The axis is logarithmic.",
+        "invalid vectors, changed known inputs), each over what is worth a page. Above 1 somebody is paged, if as much "
+        "is beyond 1.3 limits of a statistic that sees it; Debug shows each by itself. The axis is logarithmic.",
         Query(OVER_PAGE, NAMED),
         log=True,
         bounds=(LEAST_SCORE, None),

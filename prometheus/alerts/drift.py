@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from prometheus.alerts.alert import SERIES, VALUE, WHO, Alert, Severity, asked, frozen, in_state, over_limit
 from prometheus.thresholds import (
     FROZEN,
     LIMITS,
+    PAGE_CONFIRMED_WAITS,
     PAGE_GATES,
     PAGE_WAITS,
     ROLLING,
@@ -68,16 +70,27 @@ def _gated(window: str, gate: str, state: str, baselines: str) -> str:
 
 def _severe() -> Iterator[Alert]:
     for window, wait in PAGE_WAITS.items():
-        yield Alert(
-            "EmbeddingDriftSevere",
-            "critical",
-            wait,
-            _gated(window, "page", "final", f"series:embedding_drift_score:max{{{frozen(window)}}} > {limit('score')}"),
-            "Vectors differ severely from the baseline.",
-            _SCORED,
-            {"window": window},
-            QUIET[window],
-        )
+        if window in PAGE_CONFIRMED_WAITS:
+            enough = f'embedding_window_events{{window="{window}", signal="embedding"}} >= {limit("page_events")}'
+            yield _page(window, wait, f"\n  and ignoring (baseline, signal) ({enough})", {"confirmed": "no"})
+        else:
+            yield _page(window, wait)
+    for window, wait in PAGE_CONFIRMED_WAITS.items():
+        yield _page(window, wait, labels={"confirmed": "yes"})
+
+
+def _page(window: str, wait: str, enough: str = "", labels: Mapping[str, str] = MappingProxyType({})) -> Alert:
+    score = f"series:embedding_drift_score:max{{{frozen(window)}}} > {limit('score')}{enough}"
+    return Alert(
+        "EmbeddingDriftSevere",
+        "critical",
+        wait,
+        _gated(window, "page", "final", score),
+        "Vectors differ severely from the baseline.",
+        _SCORED,
+        {"window": window, **labels},
+        QUIET[window],
+    )
 
 
 def _detected() -> Iterator[Alert]:
@@ -87,6 +100,8 @@ def _detected() -> Iterator[Alert]:
         # While limits are still learned nothing but a large share of strange vectors is believed.
         provisional = (
             f"  {score}\n"
+            "  and ignoring (effect) (series:embedding_effect_score:max"
+            f'{{window="{window}", effect="changed_share_lower_bound"}} > {limit("score")})\n'
             f'  and embedding_changed_share_lower_bound{{window="{window}"}} > {limit("provisional_changed_share")}\n'
             f"  {in_state('provisional')}"
         )
@@ -216,12 +231,17 @@ def _changed() -> Iterator[Alert]:
     """Each change, on the page's windows."""
     for change in _CHANGES:
         for window, wait in PAGE_WAITS.items():
+            sure = over_limit(window, change.statistic)
+            if change.statistic == "spread":
+                # Half of a change of variance is chance where events are few.
+                place = f'{frozen(window)}, effect="variance_log_ratio", gate="page"'
+                sure = f"series:embedding_effect_beyond_limit:abs{{{place}}} {_page_bar('variance_log_ratio')}"
             yield Alert(
                 change.name,
                 change.severity,
                 wait,
                 f'  {change.effect}window="{window}"}} {change.bar}\n'
-                f"  and ignoring (effect) ({over_limit(window, change.statistic)})\n"
+                f"  and ignoring (effect, gate) ({sure})\n"
                 f"  {in_state(change.state)}",
                 change.summary,
                 change.description,

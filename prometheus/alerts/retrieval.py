@@ -103,7 +103,9 @@ RETRIEVAL: Final[Sequence[Alert]] = (
         "10m",
         f"  version:embedding_failed_per_query:ratio_rate1h > {limit('error_ratio')}\n"
         f"  and version:embedding_failed_per_query:ratio_rate5m > {limit('error_ratio')}\n"
-        f"  and version:embedding_queries:increase1h >= {limit('queries')}",
+        f"  and version:embedding_queries:increase1h >= {limit('queries')}\n"
+        "  and version:embedding_failed_per_query:ratio_rate1h * version:embedding_queries:increase1h\n"
+        f"    >= {limit('failed_queries')}",
         "Queries of a version fail.",
         f"{{{{ $value | humanizePercentage }}}} of the queries of {WHO} failed in the last hour; "
         f"the target is {number(100 * LIMITS['error_ratio'])} %.",
