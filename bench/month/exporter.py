@@ -33,9 +33,6 @@ CLOSE_SECONDS: Final = STEP_SECONDS
 """Between evaluations while a baseline is learned, and as long as a score is near its limit."""
 NEAR: Final = 0.7
 
-_OWN: Final = "embedding_exporter_"
-"""What is of the exporter itself: thinned out evaluations would show in it."""
-
 _LAST_EVENT: Final = "embedding_last_event_timestamp_seconds"
 
 SECRET: Final = b"thirty silent days"
@@ -167,8 +164,6 @@ class Exporter:
         buckets: list[bytes] = []
         for metric in self._collector.collect():
             assert isinstance(metric, Exposed)
-            if metric.name.startswith(_OWN):
-                continue
             if metric.type == "counter":
                 if f"{metric.name}_total" in SAMPLES:
                     counters.append(metric.lines)

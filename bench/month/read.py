@@ -29,5 +29,7 @@ def _expressions() -> Iterator[str]:
             yield rule.rendered()["expr"]
 
 
-SAMPLES: Final = frozenset(name for expr in _expressions() for name in names_in(expr) if name in LABELS)
-"""Names of samples, as `embedding_queries_total` and `embedding_top1_similarity_bucket`."""
+SAMPLES: Final = frozenset(
+    name for expr in _expressions() for name in names_in(expr) if "model" in LABELS.get(name, ())
+)
+"""Names of samples of a series, as `embedding_queries_total`; what is of an exporter as a whole, each would bring."""
