@@ -1,6 +1,7 @@
 """What a scrape says, byte for byte, and in which format it says it."""
 
 import gzip
+import itertools
 import os
 import re
 import threading
@@ -515,6 +516,45 @@ def test_a_pair_of_scrapers_costs_as_one():
     assert again is not told("10.0.0.3")
     assert 6 == events_total(gzip.decompress(told("10.0.0.2", accept=None).body).decode(), parser)
     assert told(None) is not told(None)
+
+
+def test_questions_that_wait_for_a_scrape_share_the_next_one():
+    """Five hundred clients with twenty questions each held a scraper up for six seconds, for a page of its own each."""
+    asked, go_on = threading.Semaphore(0), threading.Event()
+    rendered = []
+
+    class Slow:
+        def describe(self):
+            return iter([])
+
+        def collect(self):
+            rendered.append(len(rendered))
+            go_on.wait(10)
+            return iter([])
+
+    registry = CollectorRegistry()
+    registry.register(Slow())
+    moments = itertools.count()
+
+    def monotonic():
+        asked.release()
+        return next(moments)
+
+    scrapes = Exposition(registry, lambda seconds: None, monotonic)
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(scrapes.render(None, None, (), "10.0.0.1"))) for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in range(21):  # all have asked, and the first has begun
+        asked.acquire(timeout=10)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+    assert 20 == len(answers)
+    assert 2 == len(rendered)
 
 
 def test_scrapes_at_once_do_not_disturb_each_other():
