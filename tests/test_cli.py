@@ -1,6 +1,5 @@
 """The command line, without a server: what is run is given."""
 
-import logging
 import platform
 import re
 import subprocess
@@ -8,25 +7,20 @@ import sys
 from dataclasses import replace
 
 import pytest
-import structlog
 import yaml
 
 from app import __version__, allocator, cli
 from app.config import SETTINGS, Address, Settings
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
 
 @pytest.fixture(autouse=True)
 def allocations(monkeypatch):
-    """Neither the allocator nor the logs of the test process are changed for good."""
+    """The allocator of the test process is not changed for good."""
     calls = []
     monkeypatch.setattr(allocator, "keep_large_blocks", calls.append)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield calls
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    return calls
 
 
 class FakeServer:
