@@ -9,9 +9,12 @@ INSTALLED_BENCH := $(VENV)/.installed-bench
 INSTALLED_SUPPLY := $(VENV)/.installed-supply
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# A file's tests stay in one process, for what they share. More than four would hold more memory than they save time.
+PYTEST_ON_EVERY_CORE := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack run test test-faults test-nightly test-month check check-style check-types check-prometheus check-docs docs format bench bench-detection bench-peers bench-check lock audit sbom dashboards-picture clean
+.PHONY: help demo stack run test test-unit test-faults test-nightly test-month check check-style check-types check-prometheus check-docs docs format bench bench-detection bench-peers bench-check lock audit sbom dashboards-picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,11 +28,14 @@ stack: $(INSTALLED) ## the demonstration with Prometheus and Alertmanager where 
 run: $(INSTALLED) ## install and start the exporter on 127.0.0.1:10877
 	@$(BIN)/embedding-drift-exporter serve $(ARGS)
 
-test: $(INSTALLED) ## install and run the whole suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## install and run the whole suite, a process for each core; ARGS="-n 0 -k decode" a part in one process
+	@$(PYTEST_ON_EVERY_CORE) $(ARGS)
+
+test-unit: $(INSTALLED) ## the part of it that starts no process and plays no hours of traffic: under a minute
+	@$(PYTEST_ON_EVERY_CORE) -m unit $(ARGS)
 
 test-faults: $(INSTALLED) ## kills, damaged files, full disks, overload: minutes
-	@$(BIN)/python -m pytest -m "faults and not nightly" $(ARGS)
+	@$(PYTEST_ON_EVERY_CORE) -m "faults and not nightly" $(ARGS)
 
 test-nightly: $(INSTALLED) ## the long versions of the same: hours
 	@$(BIN)/python -m pytest -m nightly $(ARGS)

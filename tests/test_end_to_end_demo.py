@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.demo.acts import ACTS, HEALTHY, MODEL
 from app.demo.performance import HEALTHY_EVENTS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 COMMAND = Path(sys.executable).with_name("embedding-drift-exporter")
 LIMIT_SECONDS = 90

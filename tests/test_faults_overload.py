@@ -143,6 +143,7 @@ def total(made, name):
     )
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("plan", [SHORT, LONG])
 def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_path, plan):
     """Nine tenths of its capacity and more are taken, all else is told to come again, and every event is counted."""

@@ -93,7 +93,7 @@ def test_a_full_queue_drops_at_once_and_counts_exactly(exporter, make_client, ga
         {"no_such_field": 1},
         {"self": 1},
         {"norm": float("nan")},
-        {"model": object()},
+        {"model": object},
     ],
     ids=str,
 )

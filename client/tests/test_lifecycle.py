@@ -137,7 +137,7 @@ def test_lifecycle_has_a_bounded_queue_of_its_own(exporter, make_client, gate, m
         (("reindex", "started"), {"track": "canary"}),
         (("documents", "ingested"), {"ids": "abc"}),
         (("documents", "ingested"), {"ids": 3}),
-        (("documents", "ingested"), {"count": object()}),
+        (("documents", "ingested"), {"count": object}),
         (("maintenance", "begin"), {"duration_seconds": float("nan")}),
     ],
     ids=str,

@@ -65,7 +65,7 @@ def test_outcomes_of_unknown_queries_are_counted(exporter, make_client):
         ("q-1", {}),
         ("q-1", {"clicked": None}),
         ("q-1", {"clickd": True}),
-        ("q-1", {"clicked": object()}),
+        ("q-1", {"clicked": object}),
     ],
     ids=str,
 )
