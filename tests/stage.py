@@ -179,7 +179,7 @@ class Stage:
         """The view of a series as of now."""
         return self.evaluator.tick(self.clock.now()).series[key]
 
-    def another(self, *, rules: Rules | None = None, seed: int = 8) -> Stage:
+    def another(self, *, rules: Rules | None = None, seed: int = 8, projected: bool = False) -> Stage:
         """A new exporter at the same time, with the same baselines and without any traffic."""
         new = Stage(
             seed=seed,
@@ -187,6 +187,7 @@ class Stage:
             hours=self.timing.baseline_duration_seconds / HOUR,
             rules=rules,
             start=self.clock.now(),
+            projected=projected,
         )
         for baseline in self.pinned.all():
             new.pinned.adopt(baseline)

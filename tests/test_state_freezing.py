@@ -708,6 +708,12 @@ def test_with_projections_joint_keeps_its_limit_when_others_are_learned_again(lo
     after.pinned._learn_limits(baseline, None)
 
     assert kept is after.pinned.calibrations(baseline)["1h"].vectors.joint is not None
+    later = after.another(projected=True)
+    later.pinned.thaw(through_a_file(after.pinned.freeze(Pieces(vectors=False))))
+    window = readable(look_at(after.store.find(KEY), after.clock.now(), baseline, {}), "1h", 50)
+    one, other = (pinned.calibrations(baseline)["1h"].read(window) for pinned in (after.pinned, later.pinned))
+    assert one == other
+    assert "joint" in {reading.statistic for reading in one}
     after.pinned._limits.clear()
     after.run(120, step_minutes=1)
     assert {"novelty", "mahalanobis", "mean_shift"} <= scores(after.look()).keys()
