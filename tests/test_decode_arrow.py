@@ -146,6 +146,16 @@ def test_columns_of_unknown_names_are_not_looked_at():
     assert 2 == len(run(extra=pa.array([[None], [None]]), more=pa.nulls(2)).batch)
 
 
+def test_no_texts_may_have_no_offsets():
+    """The format lets writers leave the only one of them out, in a list of nothing as in a batch of nothing."""
+    nothing = pa.Array.from_buffers(pa.string(), 0, [None, pa.py_buffer(b""), pa.py_buffer(b"")])
+
+    body = stream(pa.RecordBatch.from_pydict({"model": pa.array(["e5", "e5"]), "ids": nested(nothing, [0, 0, 0], 2)}))
+
+    assert [[], []] == run_body(body).batch.ids
+    assert 0 == len(run_body(stream(pa.RecordBatch.from_pydict({"model": nothing}))).batch)
+
+
 @pytest.mark.parametrize("codec", ["lz4", "zstd"])
 def test_compressed_buffers_are_refused(codec):
     """They would be inflated to whatever they say, past every limit; dictionaries' too."""

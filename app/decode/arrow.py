@@ -84,6 +84,8 @@ def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
     rows = 0
     try:
         for batch in _batches(body, limits):
+            if not batch.num_rows:
+                continue
             check_count(rows + batch.num_rows, limits)
             rows += batch.num_rows
             if places is None:  # those of all batches: a stream has one schema
@@ -173,7 +175,8 @@ class _Reader:
 
     def _texts(self, array: pa.Array) -> list[Any]:
         _, offsets, data = array.buffers()
-        if data is None or offsets is None:
+        if data is None or offsets is None or not len(array):
+            # Writers may leave out the one offset of no texts.
             return list(array.to_pylist())
         texts: list[Any] = cut(data.to_pybytes(), self._bounds(array, offsets))
         if array.null_count:
@@ -181,12 +184,12 @@ class _Reader:
                 texts[i] = None
         return texts
 
-    def _bounds(self, array: pa.Array, offsets: pa.Buffer) -> list[int]:
+    def _bounds(self, array: pa.Array, offsets: pa.Buffer) -> NDArray[np.int32] | NDArray[np.int64]:
         """Where each text, or list, begins, and the last one ends."""
-        large = array.type.id in self._types.large
-        size = 8 if large else 4
-        held = memoryview(offsets)[size * array.offset : size * (array.offset + len(array) + 1)]
-        return (held.cast("q") if large else held.cast("i")).tolist()
+        count = len(array) + 1
+        if array.type.id in self._types.large:
+            return np.frombuffer(offsets, np.int64, count, 8 * array.offset)
+        return np.frombuffer(offsets, np.int32, count, 4 * array.offset)
 
     def _lists(self, name: str, array: pa.Array) -> _Column:
         types = self._types
@@ -194,7 +197,7 @@ class _Reader:
         if array.type.id == types.fixed_list:
             lengths = [array.type.list_size] * len(array)
         else:
-            bounds = self._bounds(array, array.buffers()[1])
+            bounds = self._bounds(array, array.buffers()[1]).tolist()
             lengths = [b - a for a, b in pairwise(bounds)]
         if present is not None or array.offset:
             # Those of nulls left out; by far the most columns have none, and need no copy.

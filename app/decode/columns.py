@@ -31,7 +31,7 @@ from app.decode.limits import Limits
 from app.decode.number_rows import NumberRows, even_length, ragged
 from app.decode.retrieved import retrieved
 from app.decode.scores import listed, plain_cosines, score_rows, similarities
-from app.decode.vectors import FAULT_CODE, Vectors, base64_matrix, float32_bytes, measure, measured, plain_rows
+from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, measured, plain_matrix, plain_rows
 from app.model import (
     METRICS,
     Decoded,
@@ -198,7 +198,7 @@ def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> V
     column = sent.get("embedding", ())
     flat = column if isinstance(column, NumberRows) else None
     if len(column) > 1 and flat is None:
-        flat = base64_matrix(column, limits.dimension)
+        flat = plain_matrix(column, limits.dimension)
     rows: Sequence[bytes | None] | None
     if flat is not None:
         _check_dimension(flat, limits, refusals)
