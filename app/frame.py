@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.drift.sums import NOVELTY_LEVELS, FrameSums
 from app.drift.whitening import Dimensions, Whitening
+from app.halves import widened
 from app.model import Floats
 from app.projection import projected as projection_of
 
@@ -131,7 +132,7 @@ class Frame:
 
     def measure(self, rows: NDArray[np.float32]) -> Measured:
         """Valid vectors, shape (n, d), measured one by one. O(n d (anchors + rank))."""
-        anchors = _widened(self.anchors).T
+        anchors = widened(self.anchors).T
         novelty = np.empty(rows.shape[0])
         for start in range(0, rows.shape[0], _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
@@ -279,21 +280,6 @@ def _novelty_left_out(
         stand_in = others[np.linspace(0, others.size - 1, wanted).astype(np.intp)]
         novelty[fold] = (unit[fold] @ unit[np.concatenate((kept, stand_in))].T).max(axis=1)
     return novelty
-
-
-def _widened(halves: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Finite numbers of half precision in single precision: the same, in an eighth of the time of numpy's own cast."""
-    # The sign stays on top, exponent and fraction move to where float32 has its last five and its first ten bits of
-    # them; what the exponents are counted from is made good by a product, which is exact, of the smallest numbers too.
-    bits = halves.view(np.int16).astype(np.int32)
-    bits <<= 13
-    bits &= _SIGN_AND_HALF
-    widened = bits.view(np.float32)
-    widened *= np.float32(2.0**112)
-    return widened
-
-
-_SIGN_AND_HALF: Final = np.int32(-(2**31) | 2**28 - 1)
 
 
 def _bandwidth(components: NDArray[np.float32], length: float) -> float:

@@ -5,7 +5,8 @@ import pytest
 
 from app.drift.sums import NOVELTY_LEVELS, FrameSums, VectorSums
 from app.drift.whitening import Whitening
-from app.frame import Frame, _widened
+from app.frame import Frame
+from app.halves import widened
 
 
 def vectors(rng, n, d=48, topics=6, noise=0.6):
@@ -21,9 +22,9 @@ def test_anchors_are_widened_to_what_they_are():
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)
     halves = every[np.isfinite(every)]
 
-    widened = _widened(halves)
+    single = widened(halves)
 
-    assert (halves.astype(np.float32).view(np.uint32) == widened.view(np.uint32)).all()
+    assert (halves.astype(np.float32).view(np.uint32) == single.view(np.uint32)).all()
 
 
 def test_whitened_distances_are_those_of_the_ridged_covariance():
