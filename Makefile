@@ -31,7 +31,7 @@ run: $(INSTALLED) ## install and start the exporter on 127.0.0.1:10877
 test: $(INSTALLED) ## install and run the whole suite, a process for each core; ARGS="-n 0 -k decode" a part in one process
 	@$(PYTEST_ON_EVERY_CORE) $(ARGS)
 
-test-unit: $(INSTALLED) ## the part of it that starts no process and plays no hours of traffic: under a minute
+test-unit: $(INSTALLED) ## the part of it that starts no process and plays no hours of traffic: some 150 s of CPU
 	@$(PYTEST_ON_EVERY_CORE) -m unit $(ARGS)
 
 test-faults: $(INSTALLED) ## kills, damaged files, full disks, overload: minutes

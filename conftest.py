@@ -21,7 +21,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "developer")
 # They import libraries that are installed beside this project's, never with them: `make bench-peers`.
 collect_ignore = ["bench/peers/foreign"]
 
-LARGER = {"subprocess", "bench", "tests.process", "tests.site", "tests.stage"}
+LARGER = {"subprocess", "bench", "tests.failures", "tests.process", "tests.site", "tests.stage"}
 """What starts processes, measures, or plays hours and days of traffic."""
 PROGRAMS = {"start", "promtool", "prometheus"}
 """Fixtures that do."""
