@@ -36,7 +36,7 @@ def test_pieces_of_one_byte_take_no_more_than_they_are():
 
 
 def test_a_large_piece_is_not_copied():
-    """Most bodies of one event, and the parts of larger ones."""
+    """The parts of batches, as they come from a socket."""
     piece = b"x" * LARGE_BYTES
     received = Received()
     received += piece

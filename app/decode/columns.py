@@ -28,7 +28,7 @@ from app.decode.fields import Refusals, Sent, ids, judged, side_by_side, taken
 from app.decode.identity import series, spaces
 from app.decode.inputs import Inputs, hashed
 from app.decode.limits import Limits
-from app.decode.number_rows import NumberRows, even_length, ragged
+from app.decode.number_rows import NumberRows, ragged
 from app.decode.retrieved import retrieved
 from app.decode.scores import listed, plain_cosines, score_rows, similarities
 from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, measured, plain_matrix, plain_rows
@@ -226,7 +226,7 @@ def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> V
 
 
 def _check_dimension(vectors: NumberRows, limits: Limits, refusals: Refusals) -> None:
-    length = even_length(vectors.rows)
+    length = vectors.rows.width
     if length is None or length > limits.dimension:
         refused = refuse("embedding", f"must have at most {limits.dimension} numbers")
         for i in np.flatnonzero(vectors.rows.lengths > limits.dimension).tolist():

@@ -82,17 +82,6 @@ def ragged(values: NDArray[np.float32] | Floats, lengths: list[int]) -> Ragged:
     return Ragged(values, np.array([0, *accumulate(lengths)], dtype=np.intp))
 
 
-def even_length(rows: Ragged) -> int | None:
-    """The length that all rows have; None where they differ, or there are none."""
-    count = rows.offsets.size - 1
-    if count == 0:
-        return None
-    length = rows.values.size // count
-    # Most were made by `ragged`, a look at an address.
-    even = rows.offsets is _even_offsets(count, length) or bool((rows.lengths == length).all())
-    return length if even else None
-
-
 @lru_cache(maxsize=64)
 def _even_offsets(rows: int, length: int) -> NDArray[np.intp]:
     offsets = np.arange(rows + 1) * length

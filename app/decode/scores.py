@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.decode.errors import Refused
 from app.decode.event import NOT_FLOAT32, refuse
 from app.decode.fields import Refusals, Sent
-from app.decode.number_rows import NumberRows, even_length, ragged
+from app.decode.number_rows import NumberRows, ragged
 from app.model import Floats, Ragged, SimilarityMetric
 
 RANGE_TOLERANCE = 1e-3
@@ -109,7 +109,7 @@ def plain_cosines(scores: Ragged, top_k: int) -> Ragged | None:
         ordered = 0 < len(row) <= top_k and sorted(row, reverse=True) == row and not math.isnan(sum(row))
         fit = ordered and row[0] <= 1.0 and row[-1] >= -1.0
     else:
-        length = even_length(scores)
+        length = scores.width
         if not length or length > top_k:
             return None
         rows = values.reshape(-1, length)

@@ -13,7 +13,7 @@ import pybase64
 from numpy.typing import NDArray
 
 from app.decode.event import NOT_FLOAT32, Embedding, refuse
-from app.decode.number_rows import NumberRows, even_length, ragged
+from app.decode.number_rows import NumberRows, ragged
 from app.model import VECTOR_FAULTS, Floats, Ragged, VectorFault
 
 _TRUSTED_FROM = 1e-30
@@ -133,7 +133,7 @@ def measured(vectors: NumberRows) -> Vectors:
     """As `measure`, of rows that are in memory as numbers."""
     rows = vectors.rows
     n, offsets = len(vectors), rows.offsets
-    length = even_length(rows)
+    length = rows.width
     if length:
         matrix = rows.values.reshape(n, length)
         with np.errstate(over="ignore", invalid="ignore"):

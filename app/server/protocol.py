@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from app.model import Closed
 from app.server.connections import Connections, Place
-from app.server.received import Received
+from app.server.received import LARGE_BYTES, Received
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of the line and headers of a request, of trailers, and of what stands between chunks."""
@@ -139,7 +139,8 @@ class DoorProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         if not self._turned_away:
-            if isinstance(self.cycle.body, bytearray) and not self.cycle.body:  # begun anew after each message
+            # Begun anew after each message, and no gain for what is small.
+            if len(body) >= LARGE_BYTES and isinstance(self.cycle.body, bytearray) and not self.cycle.body:
                 self.cycle.body = Received()  # type: ignore[assignment]
             super().on_body(body)
         self._stray = 0

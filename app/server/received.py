@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Self
 
-LARGE_BYTES: Final = 4096
+LARGE_BYTES: Final = 8192
 """Smaller pieces are put together as they come: a sender may make each of one byte, and an object of forty."""
 
 
