@@ -35,6 +35,8 @@ ONE_OF_ALL: Final = 0.1
 STALL_MILLISECONDS: Final = 10.0
 MILLI: Final = 1e3
 LOOP_TICK_SECONDS: Final = 0.0005
+IDLE_SECONDS: Final = 0.03
+"""As long as a scrape takes."""
 
 ALL: Final = "every series and a new evaluation"
 TRAFFIC: Final = "every series"
@@ -77,7 +79,8 @@ class Scraped:
             )
             for number in range(SERIES)
         ]
-        for _ in range(2):
+        # Until the scores of all windows are known: from then on an evaluation has new numbers and the same labels.
+        for _ in range(6):
             self.change(range(SERIES))
             self.evaluate()
         for each in range(SERIES):
@@ -110,7 +113,7 @@ class Scraped:
 def measure(plan: Plan) -> Report:
     """Render after each amount of change, in turn, with both encoders; then once more beside an event loop."""
     scraped = Scraped()
-    cpu: dict[str, list[float]] = {name: [] for name in (ALL, TRAFFIC, ONE, NONE, "client", "gzip", "stall")}
+    cpu: dict[str, list[float]] = {name: [] for name in (ALL, TRAFFIC, ONE, NONE, "client", "gzip", "stall", "idle")}
 
     def timed(name: str, work: Callable[[], bytes]) -> bytes:
         started = time.thread_time()
@@ -136,6 +139,7 @@ def measure(plan: Plan) -> Report:
         scraped.change(range(SERIES))
         scraped.evaluate()
         cpu["stall"].append(MILLI * asyncio.run(_longest_stall(lambda: gzip.compress(ours(), GZIP_LEVEL))))
+        cpu["idle"].append(MILLI * asyncio.run(_longest_stall(lambda: time.sleep(IDLE_SECONDS))))
     return report(page, cpu, plan.rounds)
 
 
@@ -184,4 +188,11 @@ def report(page: bytes, cpu: dict[str, list[float]], rounds: int) -> Report:
         f"{SERIES} series, {samples:,} samples, {number(len(page) / 1e6)} MB of text, from the states that the store "
         "and the last evaluation hold; folding staged events is ingest's work and left out:"
     )
-    return Report(PART, goals, [(caption, table)], rounds)
+    waits = Table(
+        ("beside the event loop, a thread", "longest wait of the loop, ms"),
+        [
+            ("renders and compresses a scrape", str(Spread.of(cpu["stall"]))),
+            ("sleeps as long: what the machine does to it", str(Spread.of(cpu["idle"]))),
+        ],
+    )
+    return Report(PART, goals, [(caption, table), ("Both on one core:", waits)], rounds)

@@ -159,6 +159,19 @@ def test_totals_are_a_copy():
     assert 1 == before.series[SERIES][OutcomeValue("clicked", True, "normal")]
 
 
+def test_totals_of_a_series_are_the_same_object_while_nothing_is_added():
+    """A scrape writes only what is another object than before."""
+    memory = OutcomeMemory()
+    remembered(memory, 1, 2)
+    memory.join([1], [CLICKED], now=0.0)
+    before = memory.totals().series[SERIES]
+    assert before is memory.totals().series[SERIES]
+
+    memory.join([2], [CLICKED], now=0.0)
+
+    assert 2 == memory.totals().series[SERIES][OutcomeValue("clicked", True, "normal")]
+
+
 def test_a_clock_that_steps_back_forgets_nothing_too_early():
     """What comes then counts as of the last time."""
     memory = OutcomeMemory()

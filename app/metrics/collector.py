@@ -20,6 +20,7 @@ from app.metrics.exporter import EXPORTER, INTAKE, Vitals
 from app.metrics.family import families
 from app.metrics.lifecycle import ANNOUNCED, LIFECYCLE
 from app.metrics.lines import Section
+from app.metrics.manners import in_slices
 from app.metrics.outcomes import OUTCOMES, RELEVANCE, UNMATCHED
 from app.metrics.own import OwnMetrics
 from app.metrics.results import RESULTS
@@ -112,7 +113,7 @@ class ExporterCollector(Collector):
         """The families that have samples, in the catalogue's order, series sorted by their key."""
         # One at a time: a section keeps its lines for the next scrape.
         with self._lock:
-            return iter([*self._families(self._clock.now())])
+            return iter([*in_slices(self._families(self._clock.now()))])
 
     def _families(self, now: float) -> Iterator[Metric]:
         totals = {each.key: each for each in self._store.totals(now)}

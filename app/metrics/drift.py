@@ -21,7 +21,8 @@ BRIEF_STATISTICS: Final = ("wasserstein", "ks")
 
 
 def _drift_score(evaluated: Evaluated) -> Iterator[Reading]:
-    return (((s.window, s.baseline, s.signal, s.statistic), s.score) for s in evaluated.view.scores)
+    # The first four say where. There are thousands, and half of them have no limit.
+    return ((each[:4], each.score) for each in evaluated.view.scores if each.limit is not None)
 
 
 def _drift_statistic(evaluated: Evaluated) -> Iterator[Reading]:

@@ -15,23 +15,30 @@ number: Final[Callable[[float], str]] = floatToGoString
 EXPONENT_FROM: Final = 1e6
 """Go writes larger numbers with an exponent."""
 
+EXPONENT_BELOW: Final = 1e-4
+"""Python writes smaller numbers with an exponent."""
+
 _json: Final = msgspec.json.Encoder().encode
 
 
-def numbers(values: Sequence[float]) -> Sequence[str]:
-    """Each as `number` writes it; at least one. 0.1 microseconds each, a quarter of what Python's repr takes.
+def numbers(values: Sequence[float]) -> list[bytes]:
+    """Each of some finite numbers as `number` writes it. 0.1 microseconds each, a quarter of what Python's repr takes.
 
     JSON has the same shortest digits, and in the middle of the scale the same notation.
 
     >>> numbers([0.25, -3.0, 1e-05])
-    ['0.25', '-3.0', '1e-05']
+    [b'0.25', b'-3.0', b'1e-05']
     """
-    if -EXPONENT_FROM < min(values) and max(values) < EXPONENT_FROM:
-        text = _json(values)
-        # Of a small number: Python would write it with an exponent, or with one of two digits. Of NaN: null.
-        if b"0.0000" not in text and b"e" not in text and b"l" not in text:
-            return text[1:-1].decode().split(",")
-    return [*map(number, values)]
+    if not values:
+        return []
+    text = _json(values)
+    texts = text[1:-1].split(b",")
+    if -EXPONENT_FROM < min(values) and max(values) < EXPONENT_FROM and b"0.0000" not in text and b"e" not in text:
+        return texts
+    return [
+        each if value == 0 or EXPONENT_BELOW <= abs(value) < EXPONENT_FROM else number(value).encode()
+        for value, each in zip(values, texts, strict=True)
+    ]
 
 
 @lru_cache(maxsize=4096)

@@ -119,6 +119,8 @@ class OutcomeMemory:
         self._series: dict[int, SeriesKey] = {}
         self._next_number = 0
         self._counts: dict[SeriesKey, Counter[OutcomeValue]] = {}
+        self._told: dict[SeriesKey, OutcomeCounts] = {}
+        """What `totals` says of those of which nothing was counted since."""
         self._unmatched = 0
         self._duplicates = 0
         self._stamp = new_stamp()
@@ -173,15 +175,20 @@ class OutcomeMemory:
             for key in [key for key in self._numbers.keys() | self._counts.keys() if not is_live(key)]:
                 self._stamp = new_stamp()
                 self._counts.pop(key, None)
+                self._told.pop(key, None)
                 number = self._numbers.pop(key, None)
                 if number is not None:
                     del self._series[number]
 
     def totals(self) -> OutcomeTotals:
-        """What was counted so far. A series has every value and band of each outcome that it has one of."""
+        """What was counted so far. A series has every value and band of each outcome that it has one of.
+
+        The counts of a series are the same object as before while nothing was added to them.
+        """
         with self._lock:
-            series = {key: _complete(counts) for key, counts in self._counts.items()}
-            return OutcomeTotals(series, self._unmatched, self._duplicates)
+            for key in self._counts.keys() - self._told.keys():
+                self._told[key] = _complete(self._counts[key])
+            return OutcomeTotals(self._told.copy(), self._unmatched, self._duplicates)
 
     def freeze(self, pieces: Pieces) -> Tree:
         """What `thaw` takes. Holds the memory for 3 ms where it is full, and has changed."""
@@ -279,6 +286,7 @@ class OutcomeMemory:
         if key not in self._counts:
             self._counts[key] = Counter()
         self._counts[key][value] += 1
+        self._told.pop(key, None)
 
     def _note(self, count: int, now: float) -> None:
         if self._spans and now - self._spans[-1][0] < self._seconds / _SPANS:
