@@ -67,10 +67,10 @@ class Rule(NamedTuple):
 
 
 RULES: Sequence[Rule] = (
-    Rule("page 1h for 10m", "page", "1h", 600, least_events=LIMITS["page_events"]),
+    Rule("page 1h for 10m", "page", "1h", 600, least_events=LIMITS["hour_events"]),
     Rule("page 1h for 65m", "page", "1h", 3900),
     Rule("ticket 5m for 30m", "ticket", "5m", 1800),
-    Rule("ticket 1h for 65m", "ticket", "1h", 3900),
+    Rule("ticket 1h for 65m", "ticket", "1h", 3900, least_events=LIMITS["hour_events"]),
     Rule("ticket 24h for 65m", "ticket", "24h", 3900),
     Rule("5m for 20m", "ticket", "5m", 1200, shipped=False),
     Rule("1h for 30m", "ticket", "1h", 1800, shipped=False),

@@ -68,13 +68,17 @@ def _gated(window: str, gate: str, state: str, baselines: str) -> str:
     )
 
 
+def _enough(window: str) -> str:
+    """A clause: an hour's window has so many events that one session is little of it."""
+    if window != "1h":
+        return ""
+    events = f'embedding_window_events{{window="{window}", signal="embedding"}} >= {limit("hour_events")}'
+    return f"\n  and ignoring (baseline, signal) ({events})"
+
+
 def _severe() -> Iterator[Alert]:
     for window, wait in PAGE_WAITS.items():
-        if window in PAGE_CONFIRMED_WAITS:
-            enough = f'embedding_window_events{{window="{window}", signal="embedding"}} >= {limit("page_events")}'
-            yield _page(window, wait, f"\n  and ignoring (baseline, signal) ({enough})", {"confirmed": "no"})
-        else:
-            yield _page(window, wait)
+        yield _page(window, wait, _enough(window), {"confirmed": "no"} if window in PAGE_CONFIRMED_WAITS else {})
     for window, wait in PAGE_CONFIRMED_WAITS.items():
         yield _page(window, wait, labels={"confirmed": "yes"})
 
@@ -109,7 +113,7 @@ def _detected() -> Iterator[Alert]:
             "EmbeddingDriftDetected",
             "warning",
             wait,
-            f"{_gated(window, 'ticket', 'final', score)}\nor\n{provisional}",
+            f"{_gated(window, 'ticket', 'final', score + _enough(window))}\nor\n{provisional}",
             summary,
             _SCORED,
             {"window": window, "reference": "frozen"},
@@ -121,7 +125,7 @@ def _detected() -> Iterator[Alert]:
             "EmbeddingDriftDetected",
             "warning",
             wait,
-            _gated(window, "ticket", "final", score),
+            _gated(window, "ticket", "final", score + _enough(window)),
             summary,
             _SCORED,
             {"window": window, "reference": "rolling"},

@@ -15,6 +15,7 @@ class _Symptom(NamedTuple):
     objective: str
     alert: str
     ratio: str
+    bad_total: str
     summary: str
     bad: str
 
@@ -24,6 +25,7 @@ _SYMPTOMS: Final = (
         "poor_match",
         "EmbeddingDriftPoorMatchBurn",
         "version:embedding_poor_match_per_query",
+        "embedding_poor_match_queries_total",
         "Too many queries find nothing that matches well.",
         "found nothing above the poor match limit",
     ),
@@ -31,6 +33,7 @@ _SYMPTOMS: Final = (
         "empty_result",
         "EmbeddingDriftEmptyResultBurn",
         "version:embedding_empty_result_per_query",
+        "embedding_empty_result_queries_total",
         "Too many queries find nothing at all.",
         "found nothing at all",
     ),
@@ -52,14 +55,17 @@ def _burns() -> Iterator[Alert]:
         objective = OBJECTIVES[symptom.objective]
         for burn in objective.burns:
             bar = number(burn.factor * objective.budget)
-            period = "1h" if burn.severity == "critical" else "1d"
+            period, enough = "1h", ""
+            if burn.severity != "critical":
+                bad = f"sum without (instance, pod) (increase({symptom.bad_total}[1d]))"
+                period, enough = "1d", f"\n  and {bad} >= {limit('bad_queries')}"
             yield Alert(
                 symptom.alert,
                 "critical" if burn.severity == "critical" else "warning",
                 burn.wait,
                 f"  {symptom.ratio}:ratio_rate{burn.long} > {bar}\n"
                 f"  and {symptom.ratio}:ratio_rate{burn.short} > {bar}\n"
-                f"  and version:embedding_queries:increase{period} >= {limit('queries')}",
+                f"  and version:embedding_queries:increase{period} >= {limit('queries')}{enough}",
                 symptom.summary,
                 f"{{{{ $value | humanizePercentage }}}} of the queries of {WHO} in the last {burn.long} {symptom.bad}, "
                 f"and more than {number(100 * burn.factor * objective.budget)} % in the last {burn.short}: "

@@ -141,7 +141,9 @@ _DETECTED: Final = (
             not_yet,
             _told(window, 0.02),
             labels={"window": window, "baseline": "pinned", "reference": "frozen"},
-            silent=_silent(window, "0.01") | {"provisional": _provisional()},
+            silent=_silent(window, "0.01")
+            | {"provisional": _provisional()}
+            | ({"few_in_an_hour": {_events(window): "499+0xN"}} if window == "1h" else {}),
         )
         for window, fires, not_yet in (("1h", "66m", "64m"), ("24h", "66m", "64m"), ("5m", "31m", "29m"))
     ),
@@ -163,7 +165,8 @@ _DETECTED: Final = (
         "64m",
         _told("1h", 0.02, baseline="7d"),
         labels={"window": "1h", "baseline": "7d", "reference": "rolling"},
-        silent=_silent("1h", "0.01", "7d") | {"provisional": _provisional("7d")},
+        silent=_silent("1h", "0.01", "7d")
+        | {"provisional": _provisional("7d"), "few_in_an_hour": {_events("1h"): "499+0xN"}},
     ),
 )
 
