@@ -19,7 +19,7 @@ from app.baseline import (
     Reader,
     to_bytes,
 )
-from app.model import Kind, SeriesKey
+from app.model import Kind, SeriesKey, Timing
 from app.vector_file import SERIES, TooLargeError, UnreadableError, refuse_inflated
 
 MAX_PIN_BYTES = 64 * 1024
@@ -40,10 +40,13 @@ class PinRequest(msgspec.Struct, forbid_unknown_fields=True):
     replace: bool = False
 
 
+_PIN_SCHEMA: Final[dict[str, Any]] = msgspec.json.schema(PinRequest)["$defs"]["PinRequest"]
+_PIN_SCHEMA["properties"]["window"]["enum"] = list(Timing().windows)
+
 BASELINE_BODY: Final[dict[str, Any]] = {
     "required": True,
     "description": "A window to pin; or a file: vectors as .npy or .npz, or a baseline as it was exported.",
-    "content": {JSON: {"schema": msgspec.json.schema(PinRequest)["$defs"]["PinRequest"]}, FILE: {}},
+    "content": {JSON: {"schema": _PIN_SCHEMA}, FILE: {}},
 }
 
 UPLOAD_PARAMETERS: Final[list[dict[str, Any]]] = [

@@ -16,6 +16,7 @@ from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.canary import DEFAULT_LIMITS, CanaryLimits, Verdict
 from app.evaluate import CANARY_WINDOW, SeriesView, compare_views
+from app.model import Timing
 
 
 class _Wanted(NamedTuple):
@@ -25,6 +26,12 @@ class _Wanted(NamedTuple):
     whole: bool = False
     optional: bool = True
     """Whether `none` shows the number without judging it."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Of the query parameter."""
+        number = {"type": "integer" if self.whole else "number", "minimum": self.least}
+        return {"anyOf": [number, {"const": "none"}]} if self.optional else number
 
 
 LIMITS: Final[dict[str, _Wanted]] = {
@@ -150,12 +157,16 @@ COMPARE_PARAMETERS: Final[list[dict[str, Any]]] = [
     _parameter("model", {"type": "string"}, "Name of the embedding model.", required=True),
     _parameter("baseline", {"type": "string"}, f"The version that is in service: {_NAMED}", required=True),
     _parameter("candidate", {"type": "string"}, f"The version that may take over: {_NAMED}", required=True),
-    _parameter("window", {"type": "string", "default": CANARY_WINDOW}, "What both are judged by: 5m, 1h or 24h."),
+    _parameter(
+        "window",
+        {"type": "string", "enum": list(Timing().windows), "default": CANARY_WINDOW},
+        "What both are judged by: 5m, 1h or 24h.",
+    ),
     _parameter("strict", {"type": "string", "enum": ["0", "1"]}, "1: answer 412 unless the result is pass."),
     *(
         _parameter(
             name,
-            {"type": "string", "default": f"{_NUMBERS[name]:g}"},
+            wanted.schema | {"default": _NUMBERS[name]},
             f"Limit, at least {wanted.least:g}." + (" `none` shows the number without judging it." * wanted.optional),
         )
         for name, wanted in LIMITS.items()

@@ -12,8 +12,9 @@ from app.api.intake import intake
 from app.api.services import Services
 from app.decode.encoding import inflate
 from app.decode.errors import UnsupportedMediaType
+from app.decode.schema import NAME, or_null
 from app.intake import SentLifecycle
-from app.lifecycle import TYPES, read
+from app.lifecycle import TYPES, LifecycleEvent, read
 
 MAX_LIFECYCLE_BYTES: Final = 4 * 1024 * 1024
 """Of a body, before and after decompression: some 200,000 ids, and a fifth of a second."""
@@ -89,10 +90,22 @@ def _resolved(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 
     return {name: _resolved(value, definitions) for name, value in schema.items()}
 
 
+def _described(struct: type[LifecycleEvent], schema: dict[str, Any]) -> dict[str, Any]:
+    """A null is no field, and names are fit for labels: which the types do not say."""
+    required = schema["required"]
+    for name, plain in schema["properties"].items():
+        field = plain | NAME if name in struct.NAMES else plain
+        if name not in required and "anyOf" not in field:
+            field = or_null(field)
+        schema["properties"][name] = field | ({"minLength": 1} if name == "model" and name in required else {})
+    return schema
+
+
 def _schema() -> dict[str, Any]:
     structs = tuple(TYPES.values())
     schemas, definitions = msgspec.json.schema_components(structs, ref_template="{name}")
-    one = {"title": "LifecycleEvent", "anyOf": [_resolved(schema, definitions) for schema in schemas]}
+    described = [_described(*each) for each in zip(structs, (_resolved(s, definitions) for s in schemas), strict=True)]
+    one = {"title": "LifecycleEvent", "anyOf": described}
     many = {"type": "array", "items": one}
     batch = {"title": "LifecycleBatch", "type": "object", "required": ["events"], "properties": {"events": many}}
     return {"anyOf": [batch, many, one]}

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from app.api.intake import intake
 from app.api.replies import BODY_REFUSALS, RECEIPT, Reply, json_body, receipt_or_error
 from app.api.services import Services
-from app.decode.schema import EVENT_FIELDS
+from app.decode.schema import EVENT_FIELDS, or_null
 from app.intake import SentOutcomes
 from app.outcomes import decode_outcomes
 
@@ -18,10 +18,14 @@ _OUTCOME: Final[dict[str, Any]] = {
     "title": "Outcome",
     "type": "object",
     "required": ["query_id"],
+    "anyOf": [
+        {"required": [name], "properties": {name: {"type": "boolean"}}}
+        for name in EVENT_FIELDS["outcome"]["properties"]
+    ],
     "properties": {
         "query_id": EVENT_FIELDS["query_id"] | {"description": "The one that the query's event carried."},
         **EVENT_FIELDS["outcome"]["properties"],
-        "timestamp": EVENT_FIELDS["timestamp"]
+        "timestamp": or_null(EVENT_FIELDS["timestamp"])
         | {"description": "When it was seen. It is checked, and an outcome counts as of its arrival."},
     },
 }

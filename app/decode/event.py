@@ -21,6 +21,8 @@ from app.model import UNKNOWN_ERROR, DocumentId, Outcome, Reason, SeriesKey, Sim
 
 MAX_ID_BYTES = 256
 """Of the id of an event, a query, a trace or a document, and of an input's hash."""
+MAX_NUMBER = 1e42
+"""Norms and durations lie below it: past it the running sum of a histogram would be infinite after few events."""
 MIN_SAMPLE_RATE = 1e-9
 """Below it, one event would stand for so many that sums of float64 could no longer count single ones."""
 
@@ -314,7 +316,6 @@ def error_type(value: str, limits: Limits) -> str | None:
 
 def not_negative(field: str, value: float) -> float:
     """A number that is not negative and no larger than a norm of float32 vectors. Raises `Refused`."""
-    # Past it the running sum of a histogram would be infinite after few events.
-    if not 0 <= value < 1e42:
+    if not 0 <= value < MAX_NUMBER:
         raise refuse(field)
     return value

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.decode import DECODERS
-from app.decode.event import MAX_ID_BYTES
+from app.decode.event import MAX_ID_BYTES, MAX_NUMBER, MIN_SAMPLE_RATE
 from app.decode.limits import Limits
-from app.model import SimilarityMetric
+from app.model import OTHER, SimilarityMetric
 
 JsonSchema = dict[str, Any]
 
 _LIMITS = Limits()
-_LABEL: Final[JsonSchema] = {"type": "string", "maxLength": _LIMITS.label_bytes}
+NAME: Final[JsonSchema] = {
+    "type": "string",
+    "maxLength": _LIMITS.label_bytes,
+    # No control characters and line separators, as app.decode.labels has them. Nor lone surrogates: which regular
+    # expressions of most languages cannot say, and JSON texts in UTF-8 cannot hold.
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$",
+    "not": {"const": OTHER},
+}
+"""Text that becomes a label value. What no schema can say: the limit is of bytes in UTF-8, and of the composed form."""
+
+_BASE64: Final = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+_LABEL: Final = NAME
 _ID: Final[JsonSchema] = {"type": ["string", "integer"], "maxLength": MAX_ID_BYTES}
 _DOCUMENT: Final[JsonSchema] = _ID | {"minLength": 1}
 
@@ -50,8 +62,10 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
         "a value of the others is a name like `model`.",
         "examples": [{"locale": "de"}],
     },
-    "deployment": _LABEL
-    | {"description": "The deployment that served the event; never a label of a gauge.", "examples": ["blue"]},
+    "deployment": {
+        "description": "The deployment that served the event, a string; never a label of a gauge, and not looked at.",
+        "examples": ["blue"],
+    },
     "timestamp": {
         "oneOf": [{"type": "number"}, {"type": "string", "format": "date-time"}],
         "description": "Unix seconds, or RFC 3339. Default: arrival. Events more than an hour old are counted as late, "
@@ -60,7 +74,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     },
     "sample_rate": {
         "type": "number",
-        "exclusiveMinimum": 0,
+        "minimum": MIN_SAMPLE_RATE,
         "maximum": 1,
         "default": 1,
         "description": "Share of the traffic that the events were sampled from.",
@@ -94,7 +108,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     "embedding": {
         "oneOf": [
             {"type": "array", "items": {"type": ["number", "null"]}, "maxItems": _LIMITS.dimension},
-            {"type": "string", "format": "byte", "contentEncoding": "base64"},
+            {"type": "string", "format": "byte", "contentEncoding": "base64", "pattern": _BASE64},
         ],
         "description": "The vector: numbers, or base64 of little-endian float32 (smaller, and five times as fast). "
         "A vector that is zero or not finite is dropped and counted, the rest of its event is kept.",
@@ -103,6 +117,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     "norm": {
         "type": "number",
         "minimum": 0,
+        "exclusiveMaximum": MAX_NUMBER,
         "description": "L2 norm, where no vector is sent or as it was before normalisation. 0 counts as a zero vector.",
         "examples": [1.0],
     },
@@ -138,7 +153,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
         "items": {
             "type": "object",
             "required": ["score"],
-            "properties": {"id": _DOCUMENT, "score": {"type": "number"}},
+            "properties": {"id": {**_DOCUMENT, "type": [*_DOCUMENT["type"], "null"]}, "score": {"type": "number"}},
         },
         "maxItems": _LIMITS.top_k,
         "description": "Ids and scores as objects, best first; scores and ids go before it. Its ids count if every "
@@ -148,7 +163,12 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     "relevant": {
         "oneOf": [
             {"type": "array", "items": _DOCUMENT, "maxItems": _LIMITS.top_k},
-            {"type": "object", "additionalProperties": {"type": "number"}, "maxProperties": _LIMITS.top_k},
+            {
+                "type": "object",
+                "propertyNames": {"minLength": 1, "maxLength": MAX_ID_BYTES},
+                "additionalProperties": {"type": "number"},
+                "maxProperties": _LIMITS.top_k,
+            },
         ],
         "description": "Ground truth: the ids of all relevant documents, or their grades; 0 is not relevant. The query "
         "is judged if it tells what it found: ids, or that there is nothing.",
@@ -156,13 +176,16 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
     },
     "outcome": {
         "type": "object",
-        "properties": {name: {"type": "boolean"} for name in ("success", "clicked", "no_answer", "escalated")},
+        "properties": {
+            name: {"type": ["boolean", "null"]} for name in ("success", "clicked", "no_answer", "escalated")
+        },
         "description": "What came of the query, where that is known by now. Each of them counts once a query_id.",
         "examples": [{"clicked": True}],
     },
     "latency_seconds": {
         "type": "number",
         "minimum": 0,
+        "exclusiveMaximum": MAX_NUMBER,
         "description": "How long the query took.",
         "examples": [0.042],
     },
@@ -180,30 +203,55 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
 }
 """Field -> its schema. A null is read as if the field were not there."""
 
+
+def or_null(schema: JsonSchema) -> JsonSchema:
+    """The schema, or null.
+
+    >>> or_null({"type": "string", "enum": ["a"]})
+    {'type': ['string', 'null'], 'enum': ['a', None]}
+    """
+    wider: JsonSchema = {}
+    if "oneOf" in schema:
+        wider["oneOf"] = [*schema["oneOf"], {"type": "null"}]
+    if "type" in schema:
+        wider["type"] = [*(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]), "null"]
+    if "enum" in schema:
+        wider["enum"] = [*schema["enum"], None]
+    return schema | wider
+
+
+_DEFAULTS: Final = {name: or_null(schema) for name, schema in EVENT_FIELDS.items()}
+
 EVENT_SCHEMA: Final[JsonSchema] = {
     "title": "Event",
     "type": "object",
     "required": ["model"],
-    "properties": EVENT_FIELDS,
+    "properties": _DEFAULTS | {"model": EVENT_FIELDS["model"]},
     "description": "One sampled query or document, with a vector, scores, or both. "
     "Unknown fields are ignored; a null is no field.",
 }
 
-_BATCH_SCHEMA: Final[JsonSchema] = {
-    "title": "Batch",
-    "type": "object",
-    "required": ["events"],
-    # What the batch says for all, an event need not say: so nothing is required of these.
-    "properties": {
-        "events": {
-            "type": "array",
-            "maxItems": _LIMITS.events,
-            "items": {key: value for key, value in EVENT_SCHEMA.items() if key != "required"},
-        },
-        **EVENT_FIELDS,
-    },
-    "description": "Events, and beside them any field of an event as a default for all of them.",
-}
+
+def _batch(title: str, required: list[str], event: JsonSchema, defaults: JsonSchema) -> JsonSchema:
+    return {
+        "title": title,
+        "type": "object",
+        "required": required,
+        "properties": {"events": {"type": "array", "maxItems": _LIMITS.events, "items": event}, **defaults},
+        "description": "Events, and beside them any field of an event as a default for all of them.",
+    }
+
+
+# What the batch says for all, an event need not say.
+_BATCHES: Final = (
+    _batch(
+        "Batch",
+        ["events", "model"],
+        {key: value for key, value in EVENT_SCHEMA.items() if key != "required"} | {"properties": _DEFAULTS},
+        EVENT_SCHEMA["properties"],
+    ),
+    _batch("BatchOfModels", ["events"], EVENT_SCHEMA, _DEFAULTS),
+)
 
 _EXAMPLES: Final[JsonSchema] = {
     "batch": {
@@ -236,7 +284,7 @@ def events_request_body() -> JsonSchema:
         for media_type, decoder in DECODERS.items()
     }
     content["application/json"] = {
-        "schema": {"anyOf": [_BATCH_SCHEMA, {"type": "array", "items": EVENT_SCHEMA}, EVENT_SCHEMA]},
+        "schema": {"anyOf": [*_BATCHES, {"type": "array", "items": EVENT_SCHEMA}, EVENT_SCHEMA]},
         "examples": _EXAMPLES,
     }
     return {"required": True, "content": content}
