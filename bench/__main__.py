@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from app import allocator, logs
-from bench import client_cost, distinct, evaluate, ingest, journal, memory, rendering, scrape, state
+from bench import client_cost, distinct, evaluate, growth, ingest, journal, memory, rendering, scrape, state
 from bench.plan import FULL, QUICK
 from bench.report import Report, fill
 from bench.server import LOAD_CORE
 
 PARTS: Final = {
     part.PART: part.measure
-    for part in (ingest, journal, state, evaluate, memory, distinct, scrape, rendering, client_cost)
+    for part in (ingest, journal, state, evaluate, memory, distinct, scrape, rendering, growth, client_cost)
 }
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
@@ -52,6 +52,8 @@ def main() -> int:
         if options.write:
             page = PAGE.read_text(encoding="utf-8")
             PAGE.write_text(fill(page, name, report.markdown()), encoding="utf-8")
+            for file, picture in report.pictures.items():
+                (PAGE.parent / "images" / file).write_text(picture, encoding="utf-8")
     return 1 if missed else 0
 
 

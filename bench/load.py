@@ -52,13 +52,15 @@ class Pool:
     name their input.
     """
 
-    def __init__(self, shape: Shape, series: int = 1, *, first: int = 0, hashes: bool = True) -> None:
+    def __init__(
+        self, shape: Shape, series: int = 1, *, first: int = 0, hashes: bool = True, dimension: int = DIMENSION
+    ) -> None:
         self.shape = shape
         # Vectors around a common mean, as real models give them, float32 like theirs: as doubles they have about
         # twenty digits of text.
         rng = np.random.default_rng(7)
         count = math.ceil(DISTINCT_EVENTS / shape.batch) * shape.batch
-        vectors = rng.normal(size=(count, DIMENSION)) + rng.normal(size=DIMENSION)
+        vectors = rng.normal(size=(count, dimension)) + rng.normal(size=dimension)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         scores = np.sort(rng.beta(8, 4, size=(count, TOP_K)))[:, ::-1].astype(np.float32)
         prefix = secrets.token_hex(4)

@@ -30,6 +30,9 @@ from bench.server import resident_bytes
 PART: Final = "memory"
 LIMITS_MIB: Final = {"learning": 10.0, "provisional": 13.0, "final": 10.0}
 """A provisional baseline, at most half a day old, stands beside the sample that the next one is learned from."""
+IDLE_LIMIT_MIB: Final = 90.0
+ALL_SERIES: Final = 64
+ALL_LIMIT_MIB: Final = 700.0
 EVENTS_PER_PANE: Final = 2_048
 """A quantile sketch of so many holds three quarters of what it ever will."""
 MIB: Final = 2**20
@@ -62,6 +65,16 @@ def measure(plan: Plan) -> Report:
             "MiB",
         )
         for name, each in states.items()
+    ]
+    total = idle + ALL_SERIES * states["final"].resident
+    goals += [
+        Goal("resident memory of an exporter before its first event", Spread.of([idle / MIB]), IDLE_LIMIT_MIB, "MiB"),
+        Goal(
+            f"the same and {ALL_SERIES} times what a full series with a final baseline adds",
+            Spread.of([total / MIB]),
+            ALL_LIMIT_MIB,
+            "MiB",
+        ),
     ]
     rows = [(part, *(kib(each.parts[part]) for each in states.values())) for part in states["final"].parts]
     rows.append(("sum of the parts", *(kib(sum(each.parts.values())) for each in states.values())))

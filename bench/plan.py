@@ -21,7 +21,22 @@ class Plan:
     """How many full series a state directory holds."""
     distinct: int
     """How many ids of each kind never come again: more than 200,000."""
+    days: tuple[int, ...]
+    """The ages, in days, at which a simulated exporter is looked at."""
+    step_seconds: float
+    """Simulated seconds between two batches of it."""
 
 
-FULL: Final = Plan(rounds=7, turn_seconds=0.8, series=8, evaluated=16, kept=64, distinct=1_000_000)
-QUICK: Final = Plan(rounds=3, turn_seconds=0.15, series=4, evaluated=4, kept=4, distinct=250_000)
+FULL: Final = Plan(
+    rounds=7,
+    turn_seconds=0.8,
+    series=8,
+    evaluated=16,
+    kept=64,
+    distinct=1_000_000,
+    days=(1, 2, 7, 14, 30, 60, 91, 120),
+    step_seconds=3600.0,
+)
+QUICK: Final = Plan(
+    rounds=3, turn_seconds=0.15, series=4, evaluated=4, kept=4, distinct=250_000, days=(1, 7, 30), step_seconds=10_800.0
+)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -131,11 +131,13 @@ class Report:
     tables: Sequence[tuple[str, Table]]
     """Each with the sentence that stands above it."""
     rounds: int
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """Files of docs/images, by their names."""
 
     def markdown(self) -> str:
         """The goals first, then the tables, then what it was measured on."""
         promises = Table(("promise", "measured", "limit", "held"), [goal.row() for goal in self.goals])
-        blocks = [promises.markdown()]
+        blocks = [promises.markdown()] if self.goals else []
         for caption, table in self.tables:
             blocks += [caption, table.markdown()]
         how = "One run" if self.rounds == 1 else f"Median (lowest to highest) of {self.rounds} rounds"
