@@ -126,3 +126,22 @@ def test_the_doorstep_turns_ingest_away_while_admission_is_full(monkeypatch):
     totals = own.totals()
     assert 1 == totals.shed[Shed.REQUESTS]
     assert {("/v1/events", "4xx"): 1} == {each: int(sum(of.counts)) for each, of in totals.requests.items()}
+
+
+def test_a_client_that_does_not_read_is_read_from_no_more():
+    """Replies by the head alone knew no bound: a client that only sent was held tens of megabytes of them."""
+
+    async def talk(line):
+        line.protocol.pause_writing()
+        await line.send((HALF_SENT + BODY) * 3)
+        assert b"" == line.transport.written
+        assert line.protocol.flow.read_paused
+
+        line.protocol.resume_writing()
+        await line.send(b"")
+        await line.send(HALF_SENT + BODY)
+
+        assert 3 == line.transport.written.count(SERVED)
+        assert line.transport.written.count(TURNED_AWAY) == 1
+
+    on_a_line(talk, turn_away=turn_away)

@@ -214,6 +214,8 @@ class DoorProtocol(HttpToolsProtocol):
             and self.parser.get_http_version() == "1.1"
             and not self.expect_100_continue
             and not self.parser.should_upgrade()
+            # Of a client that sends and does not read: there no more is read of it until it does.
+            and not self.flow.write_paused
         )
         return reply if usual else None
 
