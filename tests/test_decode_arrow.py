@@ -48,6 +48,14 @@ def test_texts_of_every_kind_are_texts(text, values):
     assert [value or None for value in values] == list(batch.query_ids or [None, None])
 
 
+def test_under_a_null_text_may_stand_any_bytes():
+    """Arrow leaves them undefined, pyarrow does not check them, and a stream that has some was refused."""
+    present, offsets, data = bytes([0b01]), np.array([0, 2, 4], np.int32), b"q1\xff\xfe"
+    texts = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(each) for each in (present, offsets, data)])
+
+    assert ["q1", None] == run(query_id=texts).batch.query_ids
+
+
 @pytest.mark.parametrize(
     "number", [pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint16(), pa.int64()], ids=str
 )
