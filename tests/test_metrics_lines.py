@@ -168,6 +168,17 @@ def test_a_scrape_that_was_given_up_is_made_good_by_the_next():
     assert written(Section(sources), states) == written(section, states)
 
 
+def test_a_series_that_was_gone_for_a_scrape_that_was_given_up_is_back():
+    """The places of the others were those of the scrape that was given up, for as long as no series came or went."""
+    section = Section([source("counter"), source("gauge")])
+    two = {("a",): State({"x": 1}), ("b",): State({"x": 2})}
+    written(section, two)
+
+    next(section.families({("a",): two[("a",)]}))
+
+    assert written(section, two) == written(Section([source("counter"), source("gauge")]), two)
+
+
 def test_what_has_gone_is_not_told_any_more():
     """A departed state takes its lines with it, also where another comes in the same moment."""
     section = Section([source("gauge")])

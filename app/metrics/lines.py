@@ -62,13 +62,15 @@ class Section(Generic[P, T]):
 
     def __init__(self, sources: Sequence[Source[T]]) -> None:
         self._written: list[_Written[P, T]] = [_Written(source) for source in sources]
-        self._states: Mapping[P, T] = {}
+        self._states: Mapping[P, T] | None = {}
+        """As of the last call; None where that was given up."""
         self._ordered: list[P] = []
 
     def families(self, states: Mapping[P, T]) -> Iterator[Exposed]:
         """Those that have samples; states sorted by their place. Each is written when its turn comes."""
-        known: Mapping[P, object] = self._states
-        moved = states.keys() != known.keys()
+        before, self._states = self._states, None
+        known: Mapping[P, object] = {} if before is None else before
+        moved = before is None or states.keys() != known.keys()
         if moved:
             self._ordered = sorted(states)
         changed = [place for place in self._ordered if known.get(place, _NONE) is not states[place]]
@@ -77,7 +79,7 @@ class Section(Generic[P, T]):
                 each.rewrite(self._ordered, states, changed, moved=moved)
             if each.lines:
                 yield each.exposed(self._ordered, states)
-        # Last: who did not come to the end finds the same changes again.
+        # Last: after a call that did not come to the end all is written anew.
         self._states = states
 
 
