@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Final
-
-from scipy.special import ndtri
 
 from app.distribution import Distribution
 from app.drift import kl
@@ -68,7 +67,7 @@ class CanaryLimits:
     """How many queries say as much as one independent one: sessions and repeats measured 2.5; 1 for a shuffled set."""
 
 
-_Z_OF_ERROR: Final = float(ndtri((1 + CONFIDENCE) / 2) / ndtri(0.995))
+_Z_OF_ERROR: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) / NormalDist().inv_cdf(0.995)
 """From an error with 99 % confidence to one with that of the intervals."""
 
 DEFAULT_LIMITS: Final = CanaryLimits()

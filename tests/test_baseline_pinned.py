@@ -128,7 +128,7 @@ def test_a_final_baseline_has_all_that_it_is_needed_for(learned):
     assert {*(signal.name for signal in SIGNALS), "novelty", "pc1"} == content.signals.keys()
     assert {window: {*VECTOR_STATISTICS, "norm", "top1"} for window in WINDOWS} == learned.limits(baseline)
     assert pytest.approx(DURATION / 300, abs=2) == len(content.blocks) == len(content.frame_sums)
-    assert 2048 == content.sample_sums.n == len(content.components)
+    assert (2048, 512) == (content.sample_sums.n, len(content.components))
     assert 0.9 * 2048 <= sum(sums.n for sums in content.frame_sums) <= 2048
     assert 16 == content.frame.dimension
     assert set(range(1, 51)) <= set(content.known.keys.tolist())

@@ -1,6 +1,7 @@
 """What the present is held against. BASELINES names each kind."""
 
 from app.baseline.calibrate import Budget
+from app.baseline.content import pictured
 from app.baseline.file import BaselineFileError, from_bytes, to_bytes
 from app.baseline.kept import VECTORS, Vectors, from_tree, to_tree
 from app.baseline.pinned import BaselineExists, NotEnoughEvents, Pinned, Progress
@@ -26,6 +27,7 @@ __all__ = [
     "Vectors",
     "from_bytes",
     "from_tree",
+    "pictured",
     "to_bytes",
     "to_tree",
 ]

@@ -20,6 +20,9 @@ from app.sketch import DistinctKeys
 
 Arrays = dict[str, NDArray[np.generic]]
 
+PICTURED_ROWS: Final = 512
+"""Rows that a picture and distances between rows are made of: of all 2,048 they would cost sixteen times as much."""
+
 BLOCK_SIGNALS: Final = ("norm", "top1_similarity")
 
 
@@ -39,7 +42,7 @@ class Content:
     sample_sums: FrameSums
     """Of all rows that the frame comes from, with their features."""
     components: NDArray[np.float32]
-    """Their coordinates along the leading components; shape (n, 32 or less)."""
+    """Coordinates of some of them along the leading components, see `pictured`; shape (n, 32 or less)."""
     known: KnownInputs | None
     top_inputs: Mapping[int, float]
     """Share of the vectors that the most frequent inputs had."""
@@ -67,6 +70,14 @@ def content_id(key: SeriesKey, content: Content) -> str:
         digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def pictured(components: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At most PICTURED_ROWS of them, evenly over the baseline's time, copied if they are fewer than there were."""
+    rows = len(components)
+    if rows <= PICTURED_ROWS:
+        return components
+    return components[np.linspace(0, rows - 1, PICTURED_ROWS).astype(np.intp)]
 
 
 def pack(content: Content) -> Arrays:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.baseline.content import Content, content_id
+from app.baseline.content import Content, content_id, pictured
 from app.distribution import Distribution
 from app.drift.same_input import KnownInputs
 from app.drift.sums import FrameSums
@@ -114,7 +114,7 @@ def _content(material: Material, most_anchors: int, *, projected: bool) -> Conte
         frame_sums=frame_sums,
         block_seconds=material.block_seconds,
         sample_sums=sample_sums,
-        components=components,
+        components=pictured(components),
         known=known.projected() if projected and known is not None else known,
         top_inputs=_top_inputs(whole),
         label_shares=_label_shares(whole),

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.baseline.content import Content, content_id
+from app.baseline.content import Content, content_id, pictured
 from app.baseline.file import from_bytes
 from app.baseline.reference import STEPS, PinnedBaseline
 from app.compare import Reference
@@ -140,7 +140,7 @@ def content_of(
         frame_sums=tuple(replace(pane.frame.compact(), features=np.empty(0)) for pane in reference.panes),
         block_seconds=0.0,
         sample_sums=reference.frame.sums(reference.fitted_rows, reference.held_out),
-        components=reference.held_out.components,
+        components=pictured(reference.held_out.components),
         known=known,
         top_inputs=dict(zip(frequent.tolist(), shares.tolist(), strict=True)),
         label_shares={},

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Self, TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from app.drift.window import Window
 from app.model import Floats
@@ -101,7 +101,7 @@ def design_effect(
     total = float(weights @ each)
     excess = float(weights @ (changes - independent)) / total
     chance = math.sqrt(float((weights**2 * 3 / directions) @ independent**2)) / total
-    if expected == 1.0 and excess <= -float(ndtri(EVIDENCE)) * chance:
+    if expected == 1.0 and excess <= -float(scipy.special.ndtri(EVIDENCE)) * chance:
         return 1.0
     # One row's variance is known to some percent, which is much where few of many vectors are rows.
     error = 1 / total + (_ERROR * float(weights @ independent) / total) ** 2

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import Final, NamedTuple
 
-from scipy.special import bdtr, ndtri
+import scipy
 
 from app.distribution import Distribution
 
 CONFIDENCE: Final = 0.95
 """Of each interval, two-sided: a side is crossed by chance with 2.5 %."""
 
-_Z: Final = float(ndtri((1 + CONFIDENCE) / 2))
+_Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 class Interval(NamedTuple):
@@ -54,7 +55,7 @@ def _median_error(distribution: Distribution, design_effect: float, rank_error: 
     n = max(round(distribution.n / design_effect), 2)
     c = max(round((n + 1) / 2 - math.sqrt(n)), 1)
     # How many standard errors the two are apart is known exactly: ranks of the median are binomial.
-    apart = -2 * float(ndtri(bdtr(c - 1, n, 0.5)))
+    apart = -2 * float(scipy.special.ndtri(scipy.special.bdtr(c - 1, n, 0.5)))
     low, high = distribution.quantile([c / n, 1 - (c - 1) / n])
     below, above = distribution.quantile([max(0.5 - rank_error, 0.0), min(0.5 + rank_error, 1.0)])
     return float(high - low) / apart, float(above - below) / 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import bdtrc
+import scipy
 
 from app.drift.noise import FAMILY
 
@@ -44,6 +44,6 @@ class Invalid:
         least, share = 0, n / (n + self.events)
         most = int(self.count * n / self.events + 10 * np.sqrt((self.count + 10) * (n / self.events + 1)) + 50)
         counts = np.arange(least, most + 1)
-        within = bdtrc(counts, self.count + counts + 1, share) <= alpha / FAMILY
+        within = scipy.special.bdtrc(counts, self.count + counts + 1, share) <= alpha / FAMILY
         allowed = float(counts[within][0]) if within.any() else float(most)
         return max(allowed / n - self.count / self.events, FLOOR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import chdtri
+import scipy
 
 from app.distribution import Distribution
 from app.drift.bins import BINS, shares
@@ -33,7 +33,7 @@ def jensen_shannon(current: Distribution, baseline: Distribution) -> float:
 
 def _noise_quantile(alpha: float) -> float:
     """The divergence in nats times 8 n is chi-square with bins - 1 degrees of freedom."""
-    return math.sqrt(float(chdtri(BINS - 1, alpha)) / (8 * math.log(2)))
+    return math.sqrt(float(scipy.special.chdtri(BINS - 1, alpha)) / (8 * math.log(2)))
 
 
 STATISTIC = Statistic(

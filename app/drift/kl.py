@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import chdtri
+import scipy
 
 from app.distribution import Distribution
 from app.drift.bins import BINS, shares
@@ -33,7 +33,7 @@ def kl(current: Distribution, baseline: Distribution) -> float:
 
 def _noise_quantile(alpha: float) -> float:
     """KL times 2 n is chi-square with bins - 1 degrees of freedom; the floor is half its mean."""
-    return (float(chdtri(BINS - 1, alpha)) - (BINS - 1)) / 2
+    return (float(scipy.special.chdtri(BINS - 1, alpha)) - (BINS - 1)) / 2
 
 
 STATISTIC = Statistic(

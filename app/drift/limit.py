@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import gammainccinv, ndtri, stdtrit
+import scipy
 
 from app.distribution import Distribution
 from app.drift.statistic import Statistic
@@ -131,8 +131,8 @@ def resolution_floor(statistic: Statistic, baseline: Distribution, resolution: f
 def _gamma_limit(values: Floats, alpha: float) -> float:
     """The 1 - alpha quantile of a gamma distribution fitted to the values' mean and, widened, their variance."""
     mean = float(values.mean())
-    widening = stdtrit(values.size - 1, alpha) / ndtri(alpha) * np.sqrt(1 + 1 / values.size)
+    widening = scipy.special.stdtrit(values.size - 1, alpha) / scipy.special.ndtri(alpha) * np.sqrt(1 + 1 / values.size)
     variance = (float(values.std(ddof=1)) * float(widening)) ** 2
     if variance == 0:
         return mean
-    return float(gammainccinv(mean**2 / variance, alpha)) * variance / mean
+    return float(scipy.special.gammainccinv(mean**2 / variance, alpha)) * variance / mean

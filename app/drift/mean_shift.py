@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
-from scipy.special import gammaincinv
+import scipy
 
 from app.drift.blocks import LATER, Blocks
 from app.drift.dependence import INDEPENDENT, Number, Sizes, Witness, design_effect, noise_of
@@ -218,7 +218,7 @@ class MeanShift:
         now = self.moment(window)
         own = now.noise(self.design_effect)
         shape = self.dimensions.gamma_shape / (own * now.rows / now.repeats)
-        quantile = (float(gammaincinv(shape, 1 - alpha / FAMILY)) - shape) / math.sqrt(shape)
+        quantile = (float(scipy.special.gammaincinv(shape, 1 - alpha / FAMILY)) - shape) / math.sqrt(shape)
         chance = self._chance(own, self.centre_noise) + 4 * self._noise(now) * self.drift
         chance += window.repeats.concentration * self.dimensions.length_variance
         wobble = self._wobble_quantile(alpha) ** 2 * self.wobble
@@ -229,7 +229,7 @@ class MeanShift:
         if self.wobble <= 0:
             return 0.0
         shape = max(self.drift**2 / self.wobble, LEAST_SHAPE)
-        quantile = (float(gammaincinv(shape, 1 - alpha)) - shape) / math.sqrt(shape)
+        quantile = (float(scipy.special.gammaincinv(shape, 1 - alpha)) - shape) / math.sqrt(shape)
         return quantile * student_quantile(self.freedom, alpha) / normal_quantile(alpha)
 
     def _noise(self, now: Moment) -> float:

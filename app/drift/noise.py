@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
-from scipy.special import chdtri, ndtri, stdtrit
+import scipy
 
 from app.drift.blocks import FOLDS, LATER, Blocks
 from app.drift.dependence import EVIDENCE, INDEPENDENT, Sizes, Witness, design_effect, noise_of
@@ -34,12 +34,12 @@ def normal_quantile(alpha: float) -> float:
     >>> round(normal_quantile(0.025), 2)
     1.96
     """
-    return -float(ndtri(alpha))
+    return -float(scipy.special.ndtri(alpha))
 
 
 def student_quantile(freedom: float, alpha: float) -> float:
     """What Student's t exceeds with probability alpha, freedom being that of the estimated variance."""
-    return -float(stdtrit(freedom, alpha))
+    return -float(scipy.special.stdtrit(freedom, alpha))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def excess_variance(values: Floats, noise: float) -> float:
     """Variance of the values beyond that of noise; 0 where chance explains the excess."""
     freedom = values.size - 1
     found = float(values.var(ddof=1))
-    return max(found - noise, 0.0) if found > noise * float(chdtri(freedom, EVIDENCE)) / freedom else 0.0
+    return max(found - noise, 0.0) if found > noise * float(scipy.special.chdtri(freedom, EVIDENCE)) / freedom else 0.0
 
 
 def degrees_of_freedom(values: Floats) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import chdtri
+import scipy
 
 from app.distribution import Distribution
 from app.drift.bins import BINS, shares
@@ -30,7 +30,7 @@ def psi(current: Distribution, baseline: Distribution) -> float:
 
 def _noise_quantile(alpha: float) -> float:
     """PSI times n is chi-square with bins - 1 degrees of freedom."""
-    return float(chdtri(BINS - 1, alpha))
+    return float(scipy.special.chdtri(BINS - 1, alpha))
 
 
 STATISTIC = Statistic(

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.baseline import PinnedBaseline
+from app.baseline import PinnedBaseline, pictured
 from app.drift import STATISTICS
 from app.drift.energy_rows import energy_rows
 from app.drift.mmd import mmd
@@ -22,9 +21,6 @@ from app.signals import SIGNALS
 DIAGNOSED_WINDOW: Final = "1h"
 
 DIAGNOSED_SIGNALS: Final = (*(signal.name for signal in SIGNALS), *FRAME_SIGNALS)
-
-BASELINE_ROWS: Final = 512
-"""Of the baseline's, evenly over its time: distances between all 2,048 would cost sixteen times as much."""
 
 MINIMUM_ROWS: Final = 20
 """Fewer sampled vectors say nothing about a distance."""
@@ -57,7 +53,7 @@ def row_diagnostics(
     if sample is None or len(sample) < MINIMUM_ROWS or look.views[DIAGNOSED_WINDOW].vectors < minimum:
         return scores, None
     current = frame.components(sample.directions.astype(np.float32) * sample.norms[:, None])
-    before = _evenly(content.components, BASELINE_ROWS)
+    before = pictured(content.components)
     if len(before) < MINIMUM_ROWS:
         # Kept without its vectors.
         return scores, None
@@ -68,7 +64,3 @@ def row_diagnostics(
 
 def _score(baseline: PinnedBaseline, statistic: str, value: float) -> Score:
     return Score(DIAGNOSED_WINDOW, baseline.name, "embedding", statistic, value, None)
-
-
-def _evenly(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).astype(np.intp)]
