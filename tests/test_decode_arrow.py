@@ -230,6 +230,51 @@ def test_a_dictionary_is_not_written_out():
     assert peak < 20_000_000
 
 
+def test_a_dictionary_that_batches_share_is_held_once():
+    """A megabyte of text was made anew of each of a thousand batches: a gigabyte, and for 32 MiB as many more."""
+    texts = pa.array(["x" * 1_000_000])
+    column = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), texts)
+    body = stream(*[pa.RecordBatch.from_pydict({"model": ["e5"], "error": column})] * 100)
+    assert len(body) < 1_100_000
+
+    tracemalloc.start()
+    decoded = run_body(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert ["other"] * 100 == decoded.batch.errors
+    assert peak < 10_000_000
+
+
+def dictionaries_of_batches(dictionaries, **options):
+    """The last entry of each dictionary is the query of an event."""
+    columns = [pa.DictionaryArray.from_arrays(pa.array([len(d) - 1], pa.int8()), pa.array(d)) for d in dictionaries]
+    batches = [pa.RecordBatch.from_pydict({"model": ["e5"], "query_id": column}) for column in columns]
+    return stream(*batches, **options)
+
+
+def test_a_dictionary_that_is_another_in_each_batch_is_read_anew():
+    """As a whole, or by what is added."""
+    names = [f"q{i}" for i in range(9)]
+    replaced, grown = [[name] for name in names], [names[: i + 1] for i in range(9)]
+
+    for body in (
+        dictionaries_of_batches(replaced),
+        dictionaries_of_batches(grown, emit_dictionary_deltas=True),
+    ):
+        assert names == run_body(body).batch.query_ids
+
+
+def test_a_dictionary_that_grows_takes_no_more_than_a_body():
+    """Each addition makes all of it anew."""
+    names = ["x" * 100_000, *map(str, range(20))]
+    body = dictionaries_of_batches([names[: i + 2] for i in range(20)], emit_dictionary_deltas=True)
+    assert len(body) < 200_000
+
+    with pytest.raises(TooLarge, match="bytes of dictionaries"):
+        run_body(body, Limits(inflated_bytes=200_000))
+
+
 def test_many_tiny_objects_and_many_empty_batches_are_too_large():
     """Each is a few bytes in the body, and hundreds in memory or time."""
     limits = Limits(events=10, top_k=10)
