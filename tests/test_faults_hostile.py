@@ -44,7 +44,7 @@ UNCHECKED = {EVENTS: "positive_data_acceptance,negative_data_rejection", OTHERS:
 """Paths -> the checks that are left out.
 
 For events tests/schemathesis_hooks.py has both with what no schema can say. Of other routes not all that their schemas
-allow is accepted yet: files are bytes to a schema, and 1.0 is an integer to it and not to the decoder.
+allow is accepted yet: files are bytes to a schema.
 """
 
 

@@ -117,6 +117,19 @@ def test_ids_are_short():
     assert "ids" == refusal(**event, ids=["a"] * 10_001).field
 
 
+def test_a_whole_float_is_an_integer():
+    """As JSON Schema has it: counts and ids, in bounds as integers are."""
+    event = {"type": "documents", "status": "ingested", "model": "e5"}
+
+    assert 144264142 == lines({**event, "count": 144264142.0}).events[0].count
+    assert ["a", 3] == lines({**event, "ids": ["a", 3.0]}).events[0].ids
+    assert 3 == lines({**event, "documents": [{"id": 3.0}]}).events[0].documents[0].id
+    for bad in (0.5, -1.0, 1e10, True, "3"):
+        assert "count" == refusal(**event, count=bad).field
+    assert "ids" == refusal(**event, ids=[0.5]).field
+    assert "documents" == refusal(**event, documents=[{"id": 1e300}]).field
+
+
 @pytest.mark.parametrize("body", [b"", b" ", b"{", b"3", b"null", b'"text"', b"[1, 2", b"\xff", b'{"events": 3}'])
 def test_what_is_no_document_of_events_is_malformed(body):
     """The whole request is refused."""

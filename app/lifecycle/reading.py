@@ -116,7 +116,10 @@ def _event(raw: msgspec.Raw, label_bytes: int) -> LifecycleEvent:
 
 
 def _explained(raw: msgspec.Raw) -> LifecycleEvent:
-    """The event without its nulls; where that is still none, the first field at fault is named. Raises `Refused`."""
+    """The event without its nulls, and 3.0 as 3; where that is still none, the first field at fault is named.
+
+    Raises `Refused`.
+    """
     try:
         fields = msgspec.json.decode(raw)
     except _UNFIT:
@@ -124,6 +127,7 @@ def _explained(raw: msgspec.Raw) -> LifecycleEvent:
     if not isinstance(fields, dict):
         raise Refused("", Reason.MALFORMED, "an event must be an object")
     said = {name: value for name, value in fields.items() if value is not None}
+    _write_integers(said)
     # The path in the exception's text is for people, and quotes the value: asked again field by field.
     type_ = said.get("type")
     if not isinstance(type_, str) or type_ not in TYPES:
@@ -141,6 +145,22 @@ def _explained(raw: msgspec.Raw) -> LifecycleEvent:
     least = {"type": type_, "status": said["status"], "model": ""}
     field = next(name for name in WANTED if name in said and not _fits(least | {name: said[name]}, struct))
     raise Refused(field, Reason.TIMESTAMP if field in _TIMES else Reason.FIELD_TYPE, f"{field} {WANTED[field]}")
+
+
+def _write_integers(fields: dict[str, Any]) -> None:
+    """Replace whole floats where integers are wanted: to JSON Schema, and to many who write JSON, 3.0 is one."""
+    ids, documents = fields.get("ids"), fields.get("documents")
+    if "count" in fields:
+        fields["count"] = _integer(fields["count"])
+    if isinstance(ids, list):
+        fields["ids"] = [_integer(each) for each in ids]
+    for document in documents if isinstance(documents, list) else ():
+        if isinstance(document, dict) and "id" in document:
+            document["id"] = _integer(document["id"])
+
+
+def _integer(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _fits(fields: dict[str, Any], struct: type[LifecycleEvent]) -> bool:
