@@ -115,6 +115,7 @@ class Load:
             "seconds": took,
             "p50": ordered[len(ordered) // 2],
             "p99": ordered[int(len(ordered) * 0.99)],
+            "latencies_seconds": ordered,
         }
 
 

@@ -32,6 +32,15 @@ SENDERS = 8
 CONNECTIONS = 128
 """Twice the requests that may wait."""
 
+SERIES = 42
+"""More than 5,000 samples together."""
+PATIENT = 50
+"""Connections of requests that are sent when they are due, also while none is answered; fewer than may wait."""
+LONGER = 1.2
+"""Times its p99 without scrapes, that ingest may take beside them."""
+SCRAPE_INTERVAL_SECONDS = 15
+"""As prometheus/prometheus.yml has it."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -133,6 +142,50 @@ def worst(seconds, share=0.01):
     return sorted(seconds)[int(len(seconds) * (1 - share)) - 1]
 
 
+class Ticker:
+    """Once a second every series gets an event, so that no line is at hand; and after that it scrapes, or does not."""
+
+    def __init__(self, made, each, scrapes):
+        self._made, self._each, self._scrapes = made, each, scrapes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.seconds = []
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        due = time.perf_counter()
+        while not self._stop.wait(max(0.0, due - time.perf_counter())):
+            due += 1
+            assert 202 == self._made.ask("POST", "/v1/events", self._each)[0]
+            if self._scrapes:
+                begun = time.perf_counter()
+                assert 200 == self._made.ask("GET", "/metrics", headers={"Accept-Encoding": "gzip"}.items())[0]
+                self.seconds.append(time.perf_counter() - begun)
+
+
+def p99(quiet, scraped, interval_seconds=SCRAPE_INTERVAL_SECONDS):
+    """Of ingest, in seconds, where one second of each interval has a scrape and the others have none."""
+    seconds = np.concatenate([quiet, scraped])
+    weights = np.repeat(
+        [(interval_seconds - 1) / interval_seconds / len(quiet), 1 / interval_seconds / len(scraped)],
+        [len(quiet), len(scraped)],
+    )
+    order = np.argsort(seconds)
+    return float(seconds[order][np.searchsorted(np.cumsum(weights[order]), 0.99)])
+
+
+def delay(turns, interval_seconds=SCRAPE_INTERVAL_SECONDS):
+    """How many times its p99 alone that beside scrapes is: the median over turns, of which neighbours spoil some."""
+    return statistics.median(p99(*turn, interval_seconds) / p99(turn[0], turn[0]) for turn in turns)
+
+
 def total(made, name):
     """The sum of all samples of this name."""
     return sum(
@@ -199,3 +252,41 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
     assert scraper.resident[-1] <= 1.05 * tenth + 16 * 2**20, figures
     assert "Traceback" not in log
     assert accepted == EVENTS * sum(each["202"] for each in replies)
+
+
+@pytest.mark.alone
+@pytest.mark.faults
+def test_r6_a_scrape_of_5000_series_hardly_delays_ingest(tmp_path):
+    """By less than a fifth of its p99, at a fifth of its capacity and Prometheus' pace; in turns in the same run."""
+    path = batch(tmp_path / "batch.json")
+    events = json.loads(path.read_text())["events"][:SERIES]
+    each = json.dumps({"model": "e5", "events": [event | {"model_version": str(i)} for i, event in enumerate(events)]})
+    with process(tmp_path) as made:
+        made.started()
+        load(made, path, 1, SENDERS)  # what is made once
+        for _ in range(200):  # a window with scores needs as many
+            assert 202 == made.ask("POST", "/v1/events", each)[0]
+        turns, waits = [], []
+        # Up to twice as many where neighbours came and went between the turns.
+        while len(turns) < 5 or (delay(turns) >= LONGER and len(turns) < 10):
+            quiet, scraped = Ticker(made, each, scrapes=False), Ticker(made, each, scrapes=True)
+            turn = []
+            for ticker in (quiet, scraped):
+                with ticker:
+                    turn.append(load(made, path, 1.5, PATIENT, rate=200)["latencies_seconds"])
+            turns.append(turn)
+            waits += scraped.seconds
+        page = made.ask("GET", "/metrics")[1].decode()
+
+    samples = sum(not line.startswith("#") for line in page.splitlines())
+    figures = {
+        "p99": statistics.median(p99(quiet, quiet) for quiet, _ in turns),
+        "delay": delay(turns),
+        "delays": [round(delay([turn]), 2) for turn in turns],
+        "delay at a scrape a second": delay(turns, interval_seconds=1),
+        "scrape_p50": statistics.median(waits),
+        "samples": samples,
+    }
+    sys.stdout.write(f"{figures}\n")
+    assert samples >= 5000, figures
+    assert delay(turns) < LONGER, figures
