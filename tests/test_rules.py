@@ -6,12 +6,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
+from app.drift.gates import GATES
+from bench.detection import rules as simulated
 from prometheus import build
-from prometheus.alerts import ALERTS
+from prometheus.alerts import ALERTING, ALERTS
 from prometheus.families import LABELS
 from prometheus.recording import RECORDING
 from prometheus.scenarios import SCENARIOS
+from prometheus.thresholds import LIMITS, OBJECTIVES, seconds
 
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
@@ -182,3 +186,137 @@ def test_recorded_names_say_level_metric_and_operations():
         if not re.fullmatch(r"(global|series|version|model|index|slice):embedding_\w+:\w+", rule.name)
     ] == []
     assert [key for key, n in Counter((r.name, *r.labels.items()) for r in RECORDS).items() if n > 1] == []
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_burn_rate_can_be_reached(name):
+    """Factor x budget is below 1: more than every query cannot be bad. Pages burn faster than tickets."""
+    objective = OBJECTIVES[name]
+
+    assert all(0 < burn.factor * objective.budget < 1 for burn in objective.burns)
+    assert all(seconds(burn.short) * 4 <= seconds(burn.long) for burn in objective.burns)
+    factors = {
+        severity: [b.factor for b in objective.burns if b.severity == severity] for severity in ("critical", "warning")
+    }
+    assert min(factors["critical"]) > max(factors["warning"])
+    assert 2 in factors["warning"]
+
+
+def test_gates_are_those_of_the_diagnosis():
+    """Recorded gates are app.drift's, so that what the exporter says and what pages cannot differ."""
+    recorded = {
+        (rule.labels["effect"], rule.labels["gate"]): rule.expr
+        for rule in RECORDS
+        if rule.name == "global:embedding_effect_gate:value"
+    }
+
+    assert recorded == {
+        (gate.effect, severity): f"vector({value:g})"
+        for gate in GATES
+        for severity, value in (("ticket", gate.ticket), ("page", gate.page))
+    }
+    effects = {rule.labels["effect"] for rule in RECORDS if rule.name == "series:embedding_effect:abs"}
+    assert effects == {gate.effect for gate in GATES}
+    vouching = {
+        rule.labels["effect"]: tuple(re.search(r'statistic=~"([\w|]+)"', rule.expr)[1].split("|"))
+        for rule in RECORDS
+        if rule.name == "series:embedding_effect_score:max"
+    }
+    assert vouching == {gate.effect: gate.statistics for gate in GATES}
+
+
+def test_waits_are_those_that_were_simulated():
+    """Windows and waits of severe and detected drift are those of bench/detection, and a page on 5m for 30m beside."""
+    shipped = {
+        (alert.severity, alert.labels["window"], seconds(alert.wait))
+        for alert in ALERTS
+        if alert.name in {"EmbeddingDriftSevere", "EmbeddingDriftDetected"}
+    }
+    severity = {"page": "critical", "ticket": "warning"}
+    measured = {(severity[rule.severity], rule.window, rule.for_seconds) for rule in simulated.RULES if rule.shipped}
+
+    assert shipped == measured | {("critical", "5m", 1800)}
+    assert LIMITS["provisional_changed_share"] == simulated.PROVISIONAL["changed_share_lower_bound"]
+
+
+def test_every_threshold_is_used():
+    """A number in thresholds.yml that no rule reads would be turned in vain."""
+    source = "".join(path.read_text() for path in (ROOT / "prometheus").rglob("*.py"))
+
+    assert [name for name in LIMITS if f'"{name}"' not in source.replace("'", '"')] == []
+
+
+@every_alert
+def test_a_drift_alert_asks_for_score_events_and_baseline(alert):
+    """What scores against a baseline: the score is supported by events, and pages want a final baseline."""
+    if "drift_score" not in alert.expr:
+        return
+    assert re.search(r":supported|:max|document_distance", alert.expr)
+    assert "embedding_baseline_state" in alert.expr
+    if alert.severity == "critical":
+        assert 'state="final"' in alert.expr
+        assert "provisional" not in alert.expr
+
+
+@every_alert
+def test_an_alert_tells_what_a_reader_needs(alert):
+    """A static headline, numbers in the description, and links; severities are those that are routed."""
+    assert re.fullmatch(r"EmbeddingDrift[A-Z]\w+", alert.name)
+    assert alert.severity in {"critical", "warning", "none"}
+    assert re.fullmatch(r"[A-Z][^{}]*\.", alert.summary)
+    assert alert.description.endswith((".", "{{ end }}"))
+    assert alert.severity == "none" or "{{" in alert.description
+    assert alert.runbook_url.endswith(alert.name)
+    assert alert.severity == "none" or seconds(alert.wait) >= 120
+    assert len({each.summary for each in ALERTS if each.name == alert.name}) == 1
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
+    """docs/runbooks has a page of the name of each alert, and no other."""
+    assert {alert.name for alert in ALERTS} == {page.stem for page in RUNBOOKS}
+
+
+@pytest.mark.parametrize("page", RUNBOOKS, ids=lambda page: page.stem)
+def test_a_runbook_leads_from_the_page_to_the_mend(page):
+    """Its headings are those of every runbook, and its queries ask for what exists."""
+    text = page.read_text()
+    known = recorded_labels()
+    queries = re.findall(r"```promql\n\s*(.*?)\n\s*```", text)
+
+    assert re.findall(r"^#+ .*$", text, re.MULTILINE) == [
+        f"# {page.stem}",
+        "## Meaning",
+        "## Impact",
+        "## Diagnosis",
+        "## Mitigation",
+    ]
+    assert queries
+    for query in queries:
+        for name, labels in selectors(query):
+            if name in PROMETHEUS_OWN:
+                continue
+            assert name in LABELS or name in known, name
+            assert labels <= {*(LABELS[name] if name in LABELS else known[name]), *ADDED}, name
+
+
+def test_queries_of_runbooks_and_readme_are_promql(promtool, tmp_path):
+    """promtool reads every one of them as a rule."""
+    queries = [query for page in RUNBOOKS for query in re.findall(r"```promql\n\s*(.*?)\n\s*```", page.read_text())]
+    table = (ROOT / "prometheus" / "README.md").read_text().partition("| question | PromQL |")[2]
+    queries += re.findall(r"\| `(.*)` \|$", table, re.MULTILINE)
+    rules = [{"record": f"query:number_{number}:asked", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+
+    checked = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True, check=False)
+
+    assert len(queries) > 90
+    assert 0 == checked.returncode, checked.stderr
+
+
+def test_groups_are_what_promtool_orders():
+    """Names of groups are kebab-case with what they hold, once each."""
+    names = [group.name for group in (*RECORDING, *ALERTING)]
+
+    assert [name for name in names if not re.fullmatch(r"embedding-drift-[a-z-]+\.(rules|alerts)", name)] == []
+    assert len(names) == len(set(names))
