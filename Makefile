@@ -49,11 +49,13 @@ check-style: $(INSTALLED) ## ruff: format and lint
 check-types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
 
-check-prometheus: $(INSTALLED) ## promtool and amtool: configurations, rules, and that the rules are those of their tables
+check-prometheus: $(INSTALLED) ## promtool and amtool: configurations, rules and their tests, and that the rules are those of their tables
 	@command -v promtool >/dev/null || { echo "promtool is missing: install the Debian package prometheus" >&2; exit 1; }
 	@command -v amtool >/dev/null || { echo "amtool is missing: install the Debian package prometheus-alertmanager" >&2; exit 1; }
 	$(BIN)/python -m prometheus.build --check
 	promtool check config prometheus/prometheus.yml
+	promtool check rules --lint=all --lint-fatal prometheus/rules/*.yml
+	cd prometheus/tests && promtool test rules *.yml
 	amtool check-config prometheus/alertmanager.yml
 
 check-docs: $(INSTALLED) ## the generated pages are what their tables say

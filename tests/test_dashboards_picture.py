@@ -6,7 +6,7 @@ import pytest
 
 from grafana import build
 from grafana.boards import BOARDS
-from grafana.picture.asking import page
+from grafana.picture.asking import NOT_PLAYED, page
 from grafana.picture.recording import PictureError, Recording
 
 RECORDING = Recording(begin=1_000_000.0, end=1_000_600.0, time_scale=288.0)
@@ -41,6 +41,13 @@ def test_points_are_as_far_apart_as_a_panel_wants():
 
     assert {12.5} == {target["step"] for target in panel["targets"]}
     assert "[13000ms]" in panel["targets"][0]["expr"]
+
+
+def test_a_panel_that_the_demonstration_has_nothing_for_says_so():
+    """Each of them is one that there is."""
+    panels = [panel for board in BOARDS for panel in page(board, RECORDING)["dashboard"]["panels"]]
+
+    assert NOT_PLAYED == {panel["title"]: panel["notPlayed"] for panel in panels if panel["notPlayed"] is not None}
 
 
 def test_without_a_recording_there_is_nothing_to_draw_again(tmp_path):

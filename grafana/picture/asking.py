@@ -22,6 +22,12 @@ NOTE: Final = (
     "demonstration, whose time goes by {scale:g} times as fast as the clock that rates and ages are told by."
 )
 
+NOT_PLAYED: Final[Mapping[str, str]] = {
+    "State, age": "the demonstration keeps no state",
+    "Queries against documents": "the demonstration embeds no documents",
+}
+"""Panels without a line but their limit's, and what is said beside their titles."""
+
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -33,6 +39,7 @@ def page(board: Dashboard, recorded: Recording) -> Mapping[str, Any]:
     rendered = copy.deepcopy(dict(board.rendered()))
     chosen = {each["name"]: _chosen(each) for each in rendered["templating"]["list"] if each["type"] != "datasource"}
     for panel in rendered["panels"]:
+        panel["notPlayed"] = NOT_PLAYED.get(panel["title"])
         apart = max(step, _seconds(panel.get("interval", "0m")) / scale)
         for target in panel.get("targets", ()):
             target["expr"] = _asked(target["expr"], chosen, apart, scale)

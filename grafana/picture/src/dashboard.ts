@@ -21,6 +21,7 @@ export interface Panel {
   fieldConfig: FieldConfigSource;
   options: Record<string, any>;
   transformations: Array<{ id: string; options: any }>;
+  notPlayed: string | null;
 }
 
 export interface Mark {

@@ -92,7 +92,7 @@ function Whole() {
   }, []);
   useEffect(() => {
     if (sheet !== undefined) {
-      const without = sheet.answered.filter(isEmpty);
+      const without = sheet.answered.filter((each) => each.panel.notPlayed === null && isEmpty(each));
       const empty = without.map(({ panel }) => panel.title);
       // Plots are drawn a frame after they were made.
       setTimeout(() => (window.drawn = { empty, errors: [], height: document.body.scrollHeight }), 500);

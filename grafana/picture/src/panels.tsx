@@ -55,8 +55,11 @@ interface Drawn extends Size {
 
 const QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95];
 
-// Heatmaps and state timelines live in Grafana's core: the same query is drawn as lines instead.
+// What a panel has no data of is said. Heatmaps and state timelines live in Grafana's core: the same query is drawn as lines instead.
 export function note(panel: Panel): string {
+  if (panel.notPlayed !== null) {
+    return panel.notPlayed;
+  }
   switch (panel.type) {
     case 'heatmap':
       return 'a heatmap in Grafana, its quantiles here';
