@@ -14,7 +14,7 @@ PYTEST_ON_EVERY_CORE := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack run test test-unit test-faults test-nightly test-month check check-style check-types check-prometheus check-docs docs format bench bench-detection bench-peers bench-check lock audit sbom dashboards-picture clean
+.PHONY: help demo stack run test test-unit test-faults test-nightly test-month check check-style check-types check-prometheus check-dashboards check-docs docs format bench bench-detection bench-peers bench-check lock audit sbom dashboards-picture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ test-faults: $(INSTALLED) ## kills, damaged files, full disks, overload: minutes
 test-nightly: $(INSTALLED) ## the long versions of the same: hours
 	@$(BIN)/python -m pytest -m nightly $(ARGS)
 
-check: check-style check-types check-prometheus check-docs ## format, lint, types, Prometheus' files, generated pages
+check: check-style check-types check-prometheus check-dashboards check-docs ## format, lint, types, Prometheus' files, dashboards, generated pages
 
 check-style: $(INSTALLED) ## ruff: format and lint
 	$(BIN)/ruff format --check .
@@ -57,6 +57,9 @@ check-prometheus: $(INSTALLED) ## promtool and amtool: configurations, rules and
 	promtool check rules --lint=all --lint-fatal prometheus/rules/*.yml
 	cd prometheus/tests && promtool test rules *.yml
 	amtool check-config prometheus/alertmanager.yml
+
+check-dashboards: $(INSTALLED) ## the rules of grafana/dashboard-linter, and that Grafana's types read each board
+	@$(BIN)/python -m pytest -q tests/test_dashboards.py tests/test_dashboards_types.py
 
 check-docs: $(INSTALLED) ## the generated pages are what their tables say
 	@$(BIN)/python -m app.metrics | diff docs/metrics.md - \
