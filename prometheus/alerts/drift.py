@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -134,13 +134,14 @@ def _detected() -> Iterator[Alert]:
 
 
 class _Change(NamedTuple):
-    """One statistic above its limit, and the effect of it above a gate of its own."""
+    """An effect above a gate of its own, and a statistic that says that it is no chance."""
 
     name: str
     severity: Severity
     state: str
     """Of the baseline."""
-    statistic: str
+    sure: Callable[[str], str]
+    """The clause of the statistic, for a window."""
     effect: str
     """A metric with matchers, short of the window's and the closing brace."""
     bar: str
@@ -188,35 +189,47 @@ _COLLAPSE: Final = (
 
 
 def _change(
-    texts: tuple[str, str, str], severity: Severity, state: str, statistic: str, *, effect: str, bar: str
+    texts: tuple[str, str, str], severity: Severity, state: str, sure: Callable[[str], str], *, effect: str, bar: str
 ) -> _Change:
     name, summary, description = texts
-    return _Change(name, severity, state, statistic, effect, bar, summary, description)
+    return _Change(name, severity, state, sure, effect, bar, summary, description)
 
 
 def _page_bar(effect: str) -> str:
     return f"> {number(PAGE_GATES[effect])}"
 
 
+def _over(statistic: str) -> Callable[[str], str]:
+    return lambda window: over_limit(window, statistic)
+
+
+def _beyond(effect: str) -> Callable[[str], str]:
+    """Of an effect that chance has a part in where events are few: what is beyond the limit is above the gate."""
+    return lambda window: (
+        f'series:embedding_effect_beyond_limit:abs{{{frozen(window)}, effect="{effect}", gate="page"}} '
+        + _page_bar(effect)
+    )
+
+
 _SAME: Final = "same_input_changed_ratio"
 _LENGTH: Final = "norm_change_ratio"
 _CHANGES: Final = (
-    _change(_SPACE, "critical", "final", "same_input", effect=_abs(_SAME), bar=_page_bar(_SAME)),
+    _change(_SPACE, "critical", "final", _over("same_input"), effect=_abs(_SAME), bar=_page_bar(_SAME)),
     _change(
         _SPACE,
         "warning",
         "provisional",
-        "same_input",
+        _over("same_input"),
         effect=_abs(_SAME),
         bar=f"> {limit('provisional_same_input_changed')}",
     ),
-    _change(_NORM, "critical", "final", "norm", effect=_abs(_LENGTH), bar=_page_bar(_LENGTH)),
-    _change(_NORM, "warning", "provisional", "norm", effect=_abs(_LENGTH), bar=_page_bar(_LENGTH)),
+    _change(_NORM, "critical", "final", _over("norm"), effect=_abs(_LENGTH), bar=_page_bar(_LENGTH)),
+    _change(_NORM, "warning", "provisional", _over("norm"), effect=_abs(_LENGTH), bar=_page_bar(_LENGTH)),
     _change(
         _COLLAPSE,
         "critical",
         "final",
-        "spread",
+        _beyond("variance_log_ratio"),
         effect="embedding_variance_log_ratio{",
         bar=f"< -{number(PAGE_GATES['variance_log_ratio'])}",
     ),
@@ -224,7 +237,7 @@ _CHANGES: Final = (
         _INVALID,
         "critical",
         "final",
-        "invalid",
+        _over("invalid"),
         effect=_abs("invalid_share"),
         bar=_page_bar("invalid_share"),
     ),
@@ -235,17 +248,12 @@ def _changed() -> Iterator[Alert]:
     """Each change, on the page's windows."""
     for change in _CHANGES:
         for window, wait in PAGE_WAITS.items():
-            sure = over_limit(window, change.statistic)
-            if change.statistic == "spread":
-                # Half of a change of variance is chance where events are few.
-                place = f'{frozen(window)}, effect="variance_log_ratio", gate="page"'
-                sure = f"series:embedding_effect_beyond_limit:abs{{{place}}} {_page_bar('variance_log_ratio')}"
             yield Alert(
                 change.name,
                 change.severity,
                 wait,
                 f'  {change.effect}window="{window}"}} {change.bar}\n'
-                f"  and ignoring (effect, gate) ({sure})\n"
+                f"  and ignoring (effect, gate) ({change.sure(window)})\n"
                 f"  {in_state(change.state)}",
                 change.summary,
                 change.description,
