@@ -83,14 +83,12 @@ def load(made, path, seconds, connections, rate=None):
     return json.loads(done.stdout) | {"cpu_seconds": made.cpu_seconds() - cpu}
 
 
-class Scraper:
-    """Scrapes and asks for health every second until it is told to stop."""
+class Beside:
+    """What goes on in a thread of its own while there is a load, until it is told to stop."""
 
-    def __init__(self, made):
-        self._made = made
+    def __init__(self):
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.statuses, self.seconds, self.health_seconds, self.waiting, self.resident = [], [], [], [], []
 
     def __enter__(self):
         self._thread.start()
@@ -99,6 +97,15 @@ class Scraper:
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join()
+
+
+class Scraper(Beside):
+    """Scrapes and asks for health every second."""
+
+    def __init__(self, made):
+        super().__init__()
+        self._made = made
+        self.statuses, self.seconds, self.health_seconds, self.waiting, self.resident = [], [], [], [], []
 
     def _run(self):
         while not self._stop.wait(1.0):
@@ -142,22 +149,13 @@ def worst(seconds, share=0.01):
     return sorted(seconds)[int(len(seconds) * (1 - share)) - 1]
 
 
-class Ticker:
+class Ticker(Beside):
     """Once a second every series gets an event, so that no line is at hand; and after that it scrapes, or does not."""
 
     def __init__(self, made, each, scrapes):
+        super().__init__()
         self._made, self._each, self._scrapes = made, each, scrapes
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.seconds = []
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
 
     def _run(self):
         due = time.perf_counter()
@@ -166,7 +164,7 @@ class Ticker:
             assert 202 == self._made.ask("POST", "/v1/events", self._each)[0]
             if self._scrapes:
                 begun = time.perf_counter()
-                assert 200 == self._made.ask("GET", "/metrics", headers={"Accept-Encoding": "gzip"}.items())[0]
+                assert 200 == self._made.ask("GET", "/metrics", headers={"Accept-Encoding": "gzip"})[0]
                 self.seconds.append(time.perf_counter() - begun)
 
 
