@@ -537,8 +537,9 @@ def test_questions_that_wait_for_a_scrape_share_the_next_one():
     moments = itertools.count()
 
     def monotonic():
-        asked.release()
-        return next(moments)
+        moment = next(moments)
+        asked.release()  # not before: whoever has asked has the moment of it
+        return moment
 
     scrapes = Exposition(registry, lambda seconds: None, monotonic)
     answers = []
