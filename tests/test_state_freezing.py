@@ -47,6 +47,7 @@ from app.tree import Piece, Pieces, new_stamp
 from app.triage import LowestSimilarity, Query
 from tests.builders import KEY, events, ragged, traffic
 from tests.stage import HEALTHY, HOUR, Change, Stage, scores
+from tests.vectors import stands_in
 
 NOW = 1_800_000_000.0
 TIMING = Timing()
@@ -762,15 +763,6 @@ def flat(tree):
         return Ref(0, 0, 0, b"")
 
     return encode(tree, ref) + b"".join(chunks)
-
-
-def stands_in(data, rows):
-    """Of each vector, whether its numbers stand in these bytes, as they are or of length 1."""
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return [
-        any(row.astype(kind).tobytes() in data for row in pair for kind in ("<f2", "<f4", "<f8"))
-        for pair in zip(rows, unit, strict=True)
-    ]
 
 
 def test_a_baseline_of_whole_vectors_is_left_without_them_where_projections_are_kept(long):
