@@ -1,8 +1,11 @@
-"""Damage to state files, in memory: flipped bits, and which of them the check lets pass."""
+"""State files that are not as they were written: flipped bits, which of them the check lets pass, a newer format."""
 
 from __future__ import annotations
 
-from app.state.envelope import Damaged, Kind, Newer, open_sealed
+import struct
+from hashlib import blake2b
+
+from app.state.envelope import FORMAT, HEADER_BYTES, Damaged, Kind, Newer, open_sealed
 
 
 def sealed_files(folder):
@@ -33,3 +36,9 @@ def noticed(data, kind):
     except Newer:
         return False
     return False
+
+
+def newer(sealed):
+    """A sealed file as the version after would write it."""
+    head, content = sealed[:8] + struct.pack(">H", FORMAT + 1) + sealed[10:20], sealed[HEADER_BYTES:]
+    return head + blake2b(content + head, digest_size=32).digest() + content

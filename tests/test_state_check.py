@@ -2,9 +2,7 @@
 
 import json
 import signal
-import struct
 import time
-from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from app.journal.segment import Segment
 from app.state import Snapshots, StateDirectory
 from app.state.envelope import HEADER_BYTES
 from app.tree import Part, new_stamp
+from tests.damage import newer
 from tests.process import START_SECONDS, process
 
 GENERATION = "generation 1 of 1970-01-01T00:01:40+00:00: series 1, events 7"
@@ -128,9 +127,7 @@ def test_a_missing_segment_is_found(directory, capsys):
 def test_a_newer_format_is_told_as_such(directory, capsys):
     """It is whole, and this version cannot restore it."""
     path = directory / "manifest-0000000001"
-    data = path.read_bytes()
-    head = data[:8] + struct.pack(">H", 2) + data[10:20]
-    path.write_bytes(head + blake2b(data[HEADER_BYTES:] + head, digest_size=32).digest() + data[HEADER_BYTES:])
+    path.write_bytes(newer(path.read_bytes()))
     code, lines = check(directory, capsys)
 
     assert 1 == code

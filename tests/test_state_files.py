@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from app.state.codec import decode, encode, no_pieces
 from app.state.envelope import HEADER_BYTES, Damaged, Kind, Newer, open_sealed, seal
 from app.state.packs import sparse
 from app.tree import Part, Pieces, new_stamp
+from tests.damage import newer
 
 
 class Counting:
@@ -210,8 +210,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is(directory):
     """With advice; what a newer version wrote is not to be lost to a downgrade."""
     Snapshots(directory).write(Counting().parts(), {})
     path = directory.named("manifest", 1)
-    content = path.read_bytes()[HEADER_BYTES:]
-    path.write_bytes(newer(content))
+    path.write_bytes(newer(path.read_bytes()))
     before = {name: (directory.path / name).read_bytes() for name in files(directory)}
 
     with pytest.raises(StateError, match=r"format 2, this version reads 1 and older: upgrade"):
@@ -220,17 +219,9 @@ def test_a_newer_format_is_refused_and_left_as_it_is(directory):
     assert before == {name: (directory.path / name).read_bytes() for name in files(directory)}
 
 
-def newer(content):
-    """A manifest as the next version would write it."""
-    from hashlib import blake2b  # noqa: PLC0415
-
-    head = struct.pack(">8sHHQ", b"EDXSTATE", 2, Kind.MANIFEST, len(content))
-    return head + blake2b(content + head, digest_size=32).digest() + content
-
-
 def test_a_newer_envelope_is_told_from_a_damaged_one():
     """By its checksum, which every format has at the same place."""
-    sealed = newer(b"content")
+    sealed = newer(seal(Kind.MANIFEST, b"content") + b"content")
 
     with pytest.raises(Newer):
         open_sealed(sealed, Kind.MANIFEST)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import struct
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.config import Settings
 from app.main import StartError, create_app, create_store, take_directory
-from app.state.envelope import FORMAT, HEADER_BYTES
+from app.state.envelope import FORMAT
+from tests.damage import newer
 from tests.fakes import FakeClock
 from tests.service import Service, event
 
@@ -188,12 +187,6 @@ def test_the_next_snapshot_of_it_is_read_as_well(tmp_path):
         made.tick()
         assert before.keys() == exposed(made).keys()
         assert 0 == made.keeper.told().damaged
-
-
-def newer(data):
-    """A sealed file as the version after would write it."""
-    head = data[:8] + struct.pack(">H", FORMAT + 1) + data[10:20]
-    return head + blake2b(data[HEADER_BYTES:] + head, digest_size=32).digest() + data[HEADER_BYTES:]
 
 
 @pytest.mark.parametrize("which", ["manifest-*", "baselines/*"])
