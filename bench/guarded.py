@@ -10,21 +10,17 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from prometheus_client import CollectorRegistry
 
 from app.baseline import Pinned, Reader
 from app.baseline.content import content_id
 from app.compare import Reference
 from app.decode import Limits, decode
 from app.evaluate import Evaluator, Rules
-from app.lifecycle import Lifecycle
 from app.metrics import encode
-from app.metrics.collector import ExporterCollector
-from app.metrics.own import OwnMetrics
 from app.model import SeriesKey, SystemClock, Timing
-from app.outcomes import OutcomeMemory
 from app.store import MemoryStore
 from bench.bodies import Encoding
+from bench.collected import collected
 from bench.fill import NOW, budget, events
 from bench.load import Pool, Shape
 from bench.peers.turn import DIMENSION
@@ -70,18 +66,7 @@ class _Exporter:
             pinned.upload(replace(read, key=key, content=content, id=content_id(key, content)), replace=False)
             self._batches.append(events(key, np.random.default_rng(number)))
         self._now = NOW
-        self.registry = CollectorRegistry()
-        self.registry.register(
-            ExporterCollector(
-                self.store,
-                self.evaluator,
-                lifecycle=Lifecycle(b"secret", 900.0),
-                outcomes=OutcomeMemory(),
-                own=OwnMetrics(),
-                clock=SystemClock(),
-                min_window_events=200,
-            )
-        )
+        self.registry = collected(self.store, self.evaluator, SystemClock())
         for _ in range(2):
             for number in range(series):
                 self.append(number)

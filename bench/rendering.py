@@ -11,19 +11,17 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
 from app.baseline import Pinned
 from app.baseline.content import content_id
 from app.evaluate import Evaluator, Rules
-from app.lifecycle import Lifecycle
 from app.metrics import encode
-from app.metrics.collector import ExporterCollector
 from app.metrics.exposition import GZIP_LEVEL
-from app.metrics.own import OwnMetrics
 from app.model import Timing
 from app.outcomes import Outcome, OutcomeMemory
 from app.store import MemoryStore
+from bench.collected import ToldClock, collected
 from bench.fill import CHUNK, NOW, budget, events, final_baselines, key
 from bench.plan import Plan
 from bench.report import Goal, Report, Spread, Table, number
@@ -42,14 +40,6 @@ ALL: Final = "every series and a new evaluation"
 TRAFFIC: Final = "every series"
 ONE: Final = "one series"
 NONE: Final = "nothing"
-
-
-class FixedClock:
-    """Stands at `NOW`."""
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return NOW
 
 
 class Scraped:
@@ -86,18 +76,7 @@ class Scraped:
         for each in range(SERIES):
             told = Outcome(success=True, clicked=True, no_answer=False, escalated=False)
             outcomes.count(key(each), [told], [False])
-        self.registry = CollectorRegistry()
-        self.registry.register(
-            ExporterCollector(
-                self._store,
-                self._evaluator,
-                lifecycle=Lifecycle(b"secret", 900.0),
-                outcomes=outcomes,
-                own=OwnMetrics(),
-                clock=FixedClock(),
-                min_window_events=200,
-            )
-        )
+        self.registry = collected(self._store, self._evaluator, ToldClock(NOW), outcomes)
 
     def change(self, numbers: Sequence[int]) -> None:
         """Send events to these series and count them: that is ingest's work, whoever asks first."""

@@ -23,6 +23,7 @@ from app.outcomes import OutcomeMemory
 from app.state import Keeper, Kept, StateDirectory
 from app.store import MemoryStore
 from app.tree import Part, Pieces, Tree
+from bench.collected import ToldClock
 from bench.fill import NOW, budget, full_store
 from bench.full import traffic
 from bench.load import Driven, Pool, Shape, drive
@@ -61,17 +62,6 @@ class Saved:
     """Of each series: its lock is held while it is frozen."""
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> float:
-        """Unix seconds of the simulated time."""
-        return self.at
-
-
 class TimedStore(MemoryStore):
     """Has each series frozen with a clock beside it."""
 
@@ -96,7 +86,7 @@ class Full:
 
     def __init__(self, folder: Path, count: int) -> None:
         timing = Timing()
-        self.clock = Clock()
+        self.clock = ToldClock(NOW)
         self.store = TimedStore(timing, count)
         pinned = Pinned(timing, min_events=0, budget=budget(timing))
         full_store(self.store, pinned, count)
@@ -121,10 +111,10 @@ class Full:
     def go_on(self) -> None:
         """Let events come until the next snapshot is due."""
         for _ in range(BATCHES):
-            self.clock.at += SNAPSHOT_SECONDS / BATCHES
+            self.clock.seconds += SNAPSHOT_SECONDS / BATCHES
             for each in self._traffic:
-                self.store.append(each.next_batch(self.clock.at), self.clock.at)
-        self.store.totals(self.clock.at)
+                self.store.append(each.next_batch(self.clock.seconds), self.clock.seconds)
+        self.store.totals(self.clock.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +202,7 @@ def measure(plan: Plan) -> Report:
             full.go_on()
             following.append(full.save())
         full.keeper.directory.release()
-        began = full.clock.at
+        began = full.clock.seconds
         del full
         rounds = min(3, plan.rounds)
         starts = [start(state, began) for _ in range(rounds)]

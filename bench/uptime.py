@@ -9,24 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from prometheus_client import CollectorRegistry
 
 from app.baseline import Pinned
 from app.evaluate import Evaluator, Rules
 from app.evaluate.trailing import TRAILING_DAYS
-from app.lifecycle import Lifecycle
 from app.metrics import encode
-from app.metrics.collector import ExporterCollector
-from app.metrics.own import OwnMetrics
 from app.model import EventBatch, Timing
-from app.outcomes import OutcomeMemory
 from app.store import MemoryStore
+from bench.collected import ToldClock, collected
 from bench.fill import CHUNK, budget, events, key
 
 BEGAN: Final = 1.7e9
 DAY: Final = 86_400.0
-STEP_SECONDS: Final = 900.0
-"""Between two batches of a series."""
 BATCH: Final = 64
 SERIES: Final = 2
 """The second is the peer of the first."""
@@ -47,36 +41,16 @@ class Age:
     evaluation_seconds: float
 
 
-class _SimulatedClock:
-    def __init__(self) -> None:
-        self.time = BEGAN
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return self.time
-
-
 class _Exporter:
     """Store, evaluation and collector, joined as the exporter joins them."""
 
     def __init__(self) -> None:
         timing = Timing()
-        self.clock = _SimulatedClock()
+        self.clock = ToldClock(BEGAN)
         self._pinned = Pinned(timing, min_events=1000, budget=budget(timing))
         self.store = MemoryStore(timing, max_series=SERIES, max_state_bytes=sys.maxsize, seed=7)
         self._evaluator = Evaluator(self.store, self._pinned, Rules(baselines=("pinned", *TRAILING_DAYS, "peer")))
-        self._registry = CollectorRegistry()
-        self._registry.register(
-            ExporterCollector(
-                self.store,
-                self._evaluator,
-                lifecycle=Lifecycle(b"secret", 900.0),
-                outcomes=OutcomeMemory(),
-                own=OwnMetrics(),
-                clock=self.clock,
-                min_window_events=200,
-            )
-        )
+        self._registry = collected(self.store, self._evaluator, self.clock)
         self._rng = np.random.default_rng(7)
         self._batches = [events(key(number), self._rng) for number in range(SERIES)]
 
@@ -122,15 +96,15 @@ class _Exporter:
         )
 
 
-def ages(days: Sequence[int], step_seconds: float = STEP_SECONDS) -> Iterator[Age]:
+def ages(days: Sequence[int], step_seconds: float) -> Iterator[Age]:
     """Yield what it is after so many days, in ascending order, with a batch for each series every `step_seconds`."""
     exporter = _Exporter()
     clock = exporter.clock
     for until in days:
-        while clock.time < BEGAN + until * DAY:
+        while clock.seconds < BEGAN + until * DAY:
             exporter.send()
-            clock.time += step_seconds
-            if (clock.time - BEGAN) % (DAY / 4) < step_seconds:
+            clock.seconds += step_seconds
+            if (clock.seconds - BEGAN) % (DAY / 4) < step_seconds:
                 exporter.evaluate()
         exporter.send()
         yield exporter.look(until)

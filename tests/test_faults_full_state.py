@@ -36,9 +36,9 @@ def full(tmp_path_factory):
     made.save()
     made.go_on()
     made.save()
-    scores = scored(Evaluator(made.store, made.keeper.kept.pinned, Rules()).tick(made.clock.at))
+    scores = scored(Evaluator(made.store, made.keeper.kept.pinned, Rules()).tick(made.clock.seconds))
     made.keeper.directory.release()
-    return folder, made.clock.at, scores
+    return folder, made.clock.seconds, scores
 
 
 def scored(evaluation):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 from unittest import mock
 
@@ -21,6 +21,7 @@ from app.model import EventBatch, Rung, SeriesKey, Timing
 from app.outcomes import MEMORY_SECONDS, OutcomeMemory
 from app.series import Totals
 from app.store import MemoryStore
+from bench.collected import ToldClock
 from bench.detection.traffic import DAY, STEP_SECONDS
 from bench.month.fleet import CLASSES, Member
 from bench.month.read import SAMPLES
@@ -45,17 +46,6 @@ class Scraped(NamedTuple):
     dated: bytes
     """Lines whose values are times."""
     plain: bytes
-
-
-@dataclass(slots=True)
-class Clock:
-    """Told what time it is."""
-
-    seconds: float
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return self.seconds
 
 
 class _PromptStore(MemoryStore):
@@ -106,7 +96,7 @@ class Exporter:
         self._service = Service(member, BEGINS)
         timing = settings.timing()
         timing = replace(timing, rungs=(Rung(timing.windows["5m"], 1), *timing.rungs[1:]))
-        self._clock = Clock(BEGINS)
+        self._clock = ToldClock(BEGINS)
         self.store = _PromptStore(self._service.key, timing, member.seed)
         budget = Budget(settings.false_alarms_per_series_year, timing.windows)
         self._pinned = BASELINES["pinned"](timing, settings.baseline_min_events, budget)
