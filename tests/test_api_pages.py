@@ -225,6 +225,16 @@ def page_with(served, label):
     return page(served)
 
 
+def test_one_of_a_thing_is_one():
+    """The first event that somebody sends by hand is what they look at most closely."""
+    with service() as served:
+        served.post([event(embedding=[0.6, 0.8])])
+        shown = page(served)
+
+    assert "1 event, the last 0 s ago. 1 query: 0 failed" in shown.text
+    assert "1 vector of 2 dimensions" in shown.text
+
+
 def test_the_page_fetches_nothing(drifted):
     """It works where there is no way out, and tells nobody that it was looked at."""
     text = drifted.get("/").text()
