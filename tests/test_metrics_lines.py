@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest, parser
@@ -188,6 +189,20 @@ def test_what_has_gone_is_not_told_any_more():
 
     assert 'model="a"' not in page
     assert 'model="c"' in page
+
+
+@pytest.mark.parametrize(
+    "value", [np.int64(3), np.uint8(3), np.float32(3), np.float64(3), 3], ids=lambda each: type(each).__name__
+)
+@pytest.mark.parametrize("kind", ["counter", "gauge"])
+def test_a_number_has_a_line_whatever_stands_beside_it(kind, value):
+    """Numpy's integers had one, until another value of the family was not known."""
+    for beside in ({}, {"y": None}, {"y": float("nan")}):
+        of = source(kind)
+        exposed = list(Section([of]).families({("a",): State({"x": value, **beside})}))
+
+        assert f'{of.family.name}{{model="a",reason="x"}} 3.0\n' in encode.text(Collected(*exposed)).decode()
+        assert [3.0] == [each.value for each in exposed[0].samples]
 
 
 def test_an_exemplar_comes_and_goes():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeGuard, TypeVar
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.samples import Exemplar as OfMetric
@@ -34,6 +34,15 @@ Value = float | BucketCounts | TracedCounts | None
 Reading = tuple[tuple[str, ...], Value]
 """Label values, in the order of the family's labels, and the value."""
 
+
+def makes_sample(value: Value) -> TypeGuard[float]:
+    """Whether a counter or gauge has a sample of this value, as it has of every finite number, numpy's among them."""
+    try:
+        return value is not None and math.isfinite(value)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+
+
 T = TypeVar("T")
 
 
@@ -60,7 +69,7 @@ class Family:
         make = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
         metric = make(self.name, self.help, labels=self.labels)
         for labels, value in readings:
-            if isinstance(value, float | int) and math.isfinite(value):
+            if makes_sample(value):
                 metric.add_metric(labels, value)
         return metric
 

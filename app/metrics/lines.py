@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from app.metrics.family import Family, Reading, Source, TracedCounts
+from app.metrics.family import Family, Reading, Source, TracedCounts, makes_sample
 from app.metrics.notation import number, numbers, pair
 from app.series.traced import Exemplar
 from app.sketch import BucketCounts
@@ -21,9 +21,6 @@ Place = tuple[str, ...]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Place)
-
-NUMBERS: Final = (float, int)
-"""In a tuple: asked of every sample, and a union takes three times as long."""
 
 _NONE: Final = object()
 
@@ -223,7 +220,7 @@ def _numbers(states: Sequence[Iterable[Reading]]) -> _Told:
     if not _all_numbers(readings):
         kept: list[Reading] = []
         for number_of_state, (start, end) in enumerate(pairwise([0, *ends])):
-            kept += [each for each in readings[start:end] if isinstance(each[1], NUMBERS) and isfinite(each[1])]
+            kept += [each for each in readings[start:end] if makes_sample(each[1])]
             ends[number_of_state] = len(kept)
         readings = kept
     if not readings:
