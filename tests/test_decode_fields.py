@@ -347,7 +347,7 @@ def test_the_digest_that_would_read_as_no_input_is_another(monkeypatch):
         def digest(self):
             return bytes(8)
 
-    monkeypatch.setattr("app.decode.inputs._started", lambda key, purpose: Zero())
+    monkeypatch.setattr("app.decode.id_digests._started", lambda key, purpose: Zero())
 
     assert [1, 0] == run({"input_hash": "h"}, {}).batch.inputs.tolist()
 

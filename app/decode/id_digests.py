@@ -1,4 +1,4 @@
-"""Ids of events and queries as keyed hashes: what a sender wrote of them is nowhere to be found afterwards."""
+"""Ids of events, queries and inputs as keyed hashes: what a sender wrote of them is nowhere to be found afterwards."""
 
 from __future__ import annotations
 
