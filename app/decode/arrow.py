@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.decode.arrow_dictionaries import Dictionaries
 from app.decode.arrow_message import is_compressed
 from app.decode.columnar import COUNT, decode_columns
 from app.decode.columns import check_count
@@ -139,17 +140,13 @@ def _types() -> _Types:
 class _Reader:
     """Columns as values of events; numbers of vectors and scores stay numbers.
 
-    `most` objects are made of a column at most: where there are more, or as many could stand for more, `TooLarge`. So
-    where dictionaries take more than `most_bytes`, as those that grow from batch to batch can.
+    `most` objects are made of a column at most: where there are more, or as many could stand for more, `TooLarge`.
     """
 
-    def __init__(self, most: int, most_bytes: int) -> None:
+    def __init__(self, most: int, most_dictionary_bytes: int) -> None:
         self._most = most
-        self._most_bytes = most_bytes
         self._types = _types()
-        self._dictionaries: dict[tuple[object, ...], tuple[pa.Array, list[Any]]] = {}
-        """Their entries by where they lie; with the dictionary itself, or another could come to lie there."""
-        self._dictionary_bytes = 0
+        self._dictionaries = Dictionaries(most_dictionary_bytes, self._values)
 
     def column(self, name: str, array: pa.Array) -> _Column:
         kind = array.type.id
@@ -174,21 +171,9 @@ class _Reader:
             return [None if value is None else value / units for value in array.view("int64").to_pylist()]
         if kind == types.dictionary:
             # Its entries by reference: written out they could be a thousand times the body.
-            entries = self._entries(array.dictionary)
+            entries = self._dictionaries.entries(array.dictionary)
             return [None if index is None else entries[index] for index in array.indices.to_pylist()]
         return _unfit(array)
-
-    def _entries(self, dictionary: pa.Array) -> list[Any]:
-        """Those of a dictionary, which batches share: made once, or each text would be held once a batch."""
-        buffers = [buffer for buffer in dictionary.buffers() if buffer is not None]
-        place = (dictionary.type, dictionary.offset, len(dictionary), *(buffer.address for buffer in buffers))
-        if place not in self._dictionaries:
-            self._dictionary_bytes += sum(buffer.size for buffer in buffers)
-            if self._dictionary_bytes > self._most_bytes:
-                message = f"more than {self._most_bytes} bytes of dictionaries; send fewer record batches, or no deltas"
-                raise TooLarge(message)
-            self._dictionaries[place] = dictionary, self._values(dictionary)
-        return self._dictionaries[place][1]
 
     def _texts(self, array: pa.Array) -> list[Any]:
         _, offsets, data = array.buffers()
