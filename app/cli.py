@@ -46,9 +46,9 @@ Serve = Callable[[Settings], int]
 class Call:
     """What a command is run with."""
 
-    parser: argparse.ArgumentParser
     arguments: argparse.Namespace
     unknown: Sequence[str]
+    """Only where it takes settings, which say themselves which one was meant."""
     environ: Mapping[str, str]
     serve: Serve | None
 
@@ -141,8 +141,6 @@ def _add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 def _demo(call: Call) -> int:
     from app.demo.run import run  # noqa: PLC0415
 
-    if call.unknown:
-        call.parser.error(f"unknown arguments: {' '.join(call.unknown)}")
     return run(call.arguments)
 
 
@@ -155,8 +153,6 @@ def _add_compare_arguments(parser: argparse.ArgumentParser) -> None:
 def _compare(call: Call) -> int:
     from app.offline.command import run  # noqa: PLC0415
 
-    if call.unknown:
-        call.parser.error(f"unknown arguments: {' '.join(call.unknown)}")
     return run(call.arguments)
 
 
@@ -178,8 +174,6 @@ def _add_check_state_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_state(call: Call) -> int:
-    if call.unknown:
-        call.parser.error(f"unknown arguments: {' '.join(call.unknown)}")
     from app import logs  # noqa: PLC0415
     from app.state.check import check  # noqa: PLC0415
 
@@ -253,7 +247,6 @@ def main(
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    chosen = parser
     for command in COMMANDS:
         subparser = subparsers.add_parser(
             command.name,
@@ -264,15 +257,16 @@ def main(
             formatter_class=raw,
             allow_abbrev=False,
         )
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(command=command, subparser=subparser)
         if command.name == words[0]:
-            chosen = subparser
             # Only the chosen command's: some import more than --help should wait for.
             command.add_arguments(subparser)
     arguments, unknown = parser.parse_known_args(words)
     given = os.environ if environ is None else environ
-    run: Callable[[Call], int] = arguments.run
-    return run(Call(chosen, arguments, unknown, given, serve))
+    chosen: Command = arguments.command
+    if unknown and not chosen.takes_settings:
+        arguments.subparser.error(f"unknown arguments: {' '.join(unknown)}")
+    return chosen.run(Call(arguments, unknown, given, serve))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,26 @@ def test_an_unknown_flag_is_wrong_usage(command, capsys):
     assert "nearest first: --listen" in capsys.readouterr().err
 
 
+WITHOUT_SETTINGS = {"demo": (), "compare": ("golden.npz", "build.npz"), "check-state": ("state",)}
+
+
+def test_commands_without_settings_are_these():
+    """A new one needs its arguments here."""
+    assert WITHOUT_SETTINGS.keys() == {each.name for each in cli.COMMANDS if not each.takes_settings}
+
+
+@pytest.mark.parametrize("command", WITHOUT_SETTINGS)
+def test_an_unknown_flag_of_a_command_without_settings_is_wrong_usage(command, capsys):
+    """Nothing is run, and the usage is that of the command."""
+    with pytest.raises(SystemExit) as caught:
+        run(command, *WITHOUT_SETTINGS[command], "--lisen", "x")
+
+    told = capsys.readouterr().err
+    assert 2 == caught.value.code
+    assert "unknown arguments: --lisen" in told
+    assert f"usage: {cli.PROGRAM} {command} " in told
+
+
 @pytest.mark.parametrize("argv", [("nonsense",), ("--max-series",), ("check-config", "--listen")])
 def test_usage_that_cannot_be_read_exits_with_2(argv, capsys):
     """An unknown command, or a flag without its value; the error says which."""
