@@ -308,6 +308,25 @@ def test_a_late_client_is_told_so_where_it_began_a_head(sent, status):
     on_a_line(talk)
 
 
+@pytest.mark.parametrize("sent", [HEAD, b"no HTTP\r\n\r\n", HEAD + b"X-Long: " + b"a" * MAX_HEAD_BYTES])
+def test_what_is_said_last_has_the_headers_of_every_reply_and_its_length(sent):
+    """Those of the settings were left out where no application answered."""
+
+    async def talk(line):
+        line.protocol.server_state.default_headers = [(b"x-frame-options", b"deny")]
+        await line.send(sent)
+        if not line.transport.closing:
+            line.protocol.close(Closed.SLOW_REQUEST)
+
+        head, _, body = line.transport.written.partition(b"\r\n\r\n")
+        assert {b"x-frame-options: deny", b"connection: close", b"content-length: %d" % len(body)} <= {
+            *head.splitlines()
+        }
+        assert json.loads(body)["error"]
+
+    on_a_line(talk)
+
+
 @pytest.mark.parametrize(
     "begin",
     [

@@ -27,16 +27,20 @@ from app.server.received import LARGE_BYTES, Received
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of the line and headers of a request, of trailers, and of what stands between chunks."""
 
-_REPLIES: Final[dict[Closed, tuple[HTTPStatus, str]]] = {
-    Closed.MALFORMED: (HTTPStatus.BAD_REQUEST, "this is not HTTP/1.1"),
-    Closed.HEAD_TOO_LARGE: (
+
+def _last(status: HTTPStatus, message: str) -> Response:
+    return Response(json.dumps({"error": message}), status, {"Connection": "close"}, "application/json")
+
+
+_REPLIES: Final = {
+    Closed.MALFORMED: _last(HTTPStatus.BAD_REQUEST, "this is not HTTP/1.1"),
+    Closed.HEAD_TOO_LARGE: _last(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         f"the line and headers of a request may have {MAX_HEAD_BYTES} bytes",
     ),
-    Closed.SLOW_REQUEST: (HTTPStatus.REQUEST_TIMEOUT, "the head of the request did not arrive in time"),
+    Closed.SLOW_REQUEST: _last(HTTPStatus.REQUEST_TIMEOUT, "the head of the request did not arrive in time"),
 }
 """What is said to clients that may be listening."""
-
 
 TurnAway = Callable[[bytes, bytes], Response | None]
 """Method and target of a request -> what to answer without its body; None where it is to be served."""
@@ -231,11 +235,5 @@ class DoorProtocol(HttpToolsProtocol):
         self._reply(reason)
 
     def _reply(self, reason: Closed) -> None:
-        status, message = _REPLIES[reason]
-        body = json.dumps({"error": message}).encode()
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self._send(_REPLIES[reason])
         self.transport.close()
