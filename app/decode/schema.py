@@ -24,24 +24,23 @@ NAME: Final[JsonSchema] = {
 
 _BASE64: Final = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
-_LABEL: Final = NAME
 _ID: Final[JsonSchema] = {"type": ["string", "integer"], "maxLength": MAX_ID_BYTES}
 _DOCUMENT: Final[JsonSchema] = _ID | {"minLength": 1}
 
 EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
-    "model": _LABEL
+    "model": NAME
     | {
         "minLength": 1,
         "description": "Name of the embedding model. Like every name here: no control characters, and not `__other__`.",
         "examples": ["all-MiniLM-L6-v2"],
     },
-    "model_version": _LABEL
+    "model_version": NAME
     | {
         "default": "",
         "description": "With model, tokenizer_version and kind: the identity of the series.",
         "examples": ["2"],
     },
-    "tokenizer_version": _LABEL
+    "tokenizer_version": NAME
     | {"default": "", "description": "Version of the tokenizer in front of the model.", "examples": ["2024-05"]},
     "kind": {
         "type": "string",
@@ -49,7 +48,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
         "default": "query",
         "description": "Which side of the index the vector is from.",
     },
-    "space": _LABEL
+    "space": NAME
     | {
         "description": "Vectors of two series are compared only within one space, which the last event of a series "
         "that names one tells. Default: `model@model_version`, or the model alone where there is no version.",
@@ -99,7 +98,7 @@ EVENT_FIELDS: Final[dict[str, JsonSchema]] = {
         "it is kept.",
         "examples": ["9f86d081884c7d65"],
     },
-    "probe": _LABEL
+    "probe": NAME
     | {
         "description": "Name of a fixed input that is embedded again and again; such events feed the same-input "
         "check. It goes before input_hash.",
