@@ -28,7 +28,7 @@ stack: $(INSTALLED) ## the demonstration with Prometheus and Alertmanager where 
 run: $(INSTALLED) ## install and start the exporter on 127.0.0.1:10877
 	@$(BIN)/embedding-drift-exporter serve $(ARGS)
 
-test: $(INSTALLED) ## install and run the whole suite, a process for each core; ARGS="-n 0 -k decode" a part in one process
+test: $(INSTALLED) ## install and run the suite, a process for each core; ARGS="-n 0 -k decode" a part in one process
 	@$(PYTEST_ON_EVERY_CORE) $(ARGS)
 
 test-unit: $(INSTALLED) ## the part of it that starts no process and plays no hours of traffic: some 150 s of CPU

@@ -30,7 +30,7 @@ def main() -> int:
         prog="python -m bench", description="What the exporter costs, as ratios of one run."
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all of them by default")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: some two minutes in all")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
     options = parser.parse_args()
     if unknown := sorted(set(options.parts) - set(PARTS)):
