@@ -2,17 +2,10 @@
 
 from app.model import Outcome
 from app.outcomes.events import OutcomeRequest, decode_outcomes
-from app.outcomes.memory import (
-    MEMORY_SECONDS,
-    Joined,
-    OutcomeCounts,
-    OutcomeMemory,
-    OutcomeTotals,
-    OutcomeValue,
-    query_keys,
-)
+from app.outcomes.memory import MEMORY_SECONDS, Joined, OutcomeMemory, query_keys
 from app.outcomes.queries import take_queries
 from app.outcomes.recent import RecentOutcomes, Share
+from app.outcomes.totals import OutcomeCounts, OutcomeTotals, OutcomeValue
 
 __all__ = [
     "MEMORY_SECONDS",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from itertools import groupby, product
+from itertools import groupby
 from threading import Lock
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.decode.id_digests import as_numbers, id_digests
 from app.model import Hashed, Outcome, SeriesKey
+from app.outcomes.totals import OutcomeCounts, OutcomeTotals, OutcomeValue, complete
 from app.tree import Piece, Pieces, Tree, new_stamp
 
 MAX_IDS: Final = 100_000
@@ -22,8 +22,6 @@ MEMORY_SECONDS: Final = 3600.0
 
 STAGED_QUERIES: Final = 256
 """Of single events; until then the ids stand in memory as they were sent."""
-
-Band = Literal["normal", "poor"]
 
 
 class Joined(StrEnum):
@@ -34,15 +32,6 @@ class Joined(StrEnum):
     """The query is known, and all that the outcome says had been said of it before."""
     UNMATCHED = "unmatched"
     """No query of this id is known: never seen, or forgotten."""
-
-
-class OutcomeValue(NamedTuple):
-    """One of the values that an outcome holds, with the band of its query."""
-
-    outcome: str
-    """One of the fields of `Outcome`."""
-    value: bool
-    band: Band
 
 
 class StagedQueries(NamedTuple):
@@ -57,26 +46,9 @@ class StagedQueries(NamedTuple):
     now: float
 
 
-OutcomeCounts = Mapping[OutcomeValue, int]
-"""How often each value was said in a series."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeTotals:
-    """What was counted so far; a copy."""
-
-    series: Mapping[SeriesKey, OutcomeCounts] = field(default_factory=dict)
-    unmatched: int = 0
-    """Values of outcomes whose query is not known."""
-    duplicates: int = 0
-    """Values that had been said before of the same query."""
-
-
 _NAMES: Final = Outcome._fields
 _POOR: Final = 1 << len(_NAMES)
 """In a query's state: below it a bit for each of `_NAMES` that was said, above it the number of its series."""
-
-_BANDS: Final[tuple[Band, Band]] = ("normal", "poor")
 
 _PURPOSE: Final = b"query_id"
 
@@ -187,7 +159,7 @@ class OutcomeMemory:
         """
         with self._lock:
             for key in self._counts.keys() - self._told.keys():
-                self._told[key] = _complete(self._counts[key])
+                self._told[key] = complete(self._counts[key])
             return OutcomeTotals(self._told.copy(), self._unmatched, self._duplicates)
 
     def freeze(self, pieces: Pieces) -> Tree:
@@ -308,13 +280,6 @@ class OutcomeMemory:
                 spans.popleft()
             else:
                 spans[0] = (begun, count - going)
-
-
-def _complete(counts: OutcomeCounts) -> dict[OutcomeValue, int]:
-    # From 0: a rate over a value that is not there yet would be nothing, and not 0.
-    said = {each.outcome for each in counts}
-    every = [OutcomeValue(*each) for each in product([name for name in _NAMES if name in said], (True, False), _BANDS)]
-    return {each: counts.get(each, 0) for each in every}
 
 
 def query_keys(query_ids: Sequence[str | Hashed | None], secret: bytes) -> NDArray[np.uint64]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.model import SeriesKey
-from app.outcomes.memory import OutcomeCounts
+from app.outcomes.totals import OutcomeCounts
 
 NOTES = 12
 """In an hour: by a twelfth of it the last hour may be longer than one."""
