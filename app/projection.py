@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUMBERS: Final = 64
-"""That are kept of a vector; of one with fewer than four times as many a quarter, at least one."""
+"""That are kept of a vector; of one with fewer than four times as many a quarter."""
 
 
 def projected(rows: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -35,12 +35,12 @@ def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def projected_dimension(dimension: int) -> int:
-    """How many numbers are kept of so many.
+    """How many numbers are kept of so many: at least one, and never as many, so that the length tells which it is.
 
-    >>> projected_dimension(768), projected_dimension(100), projected_dimension(3)
-    (64, 25, 1)
+    >>> projected_dimension(768), projected_dimension(100), projected_dimension(3), projected_dimension(1)
+    (64, 25, 1, 2)
     """
-    return min(NUMBERS, max(dimension // 4, 1))
+    return 2 if dimension == 1 else min(NUMBERS, max(dimension // 4, 1))
 
 
 @lru_cache(maxsize=8)

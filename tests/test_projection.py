@@ -43,7 +43,7 @@ def test_no_vector_is_kept_whole_and_every_one_has_a_direction(dimension):
     found = projected(np.concatenate([rows, 1e38 * rows, 1e-38 * rows]).astype(np.float32))
 
     assert (3 * len(rows), projected_dimension(dimension)) == found.shape
-    assert projected_dimension(dimension) <= max(dimension / 4, 1)
+    assert projected_dimension(dimension) == {1: 2, 2: 1, 3: 1, 4: 1, 100: 25, 768: 64}[dimension]
     assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(len(found)), rel=1e-5)
     assert found[: len(rows)] == pytest.approx(found[len(rows) : 2 * len(rows)], abs=1e-5)
 
@@ -63,6 +63,21 @@ def test_a_projected_frame_keeps_no_anchor_whole_and_is_else_the_same():
     anchors = np.isclose(one.novelty, 1, atol=1e-3)
     assert anchors.any()
     assert np.isclose(other.novelty[anchors], 1, atol=1e-3).all()
+
+
+def test_a_projection_is_told_from_a_vector_by_its_length():
+    """As a frame does it: of no dimension may both have one."""
+    assert not [each for each in range(1, 5000) if each == projected_dimension(each)]
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 4])
+def test_what_a_projected_frame_knows_is_not_new_to_it(dimension):
+    """Also vectors of one number, of which a projection cannot be shorter: their novelty read -1."""
+    rows = 1 + np.random.default_rng(7).random((400, dimension), np.float32)
+    frame = Frame.fit(rows, projected=True).frame
+
+    assert frame.projected
+    assert frame.measure(rows).novelty == pytest.approx(np.ones(400), abs=2e-3)
 
 
 def test_known_inputs_are_known_by_their_projections():
