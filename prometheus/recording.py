@@ -118,7 +118,8 @@ def _scores() -> Sequence[Record]:
             "max without (signal, statistic) (series:embedding_drift_score:supported)",
         ),
         _effect("changed_share_lower_bound", "embedding_changed_share_lower_bound"),
-        _effect("mean_displacement", "abs(embedding_mean_displacement)"),
+        # Noise is taken off it: below 0 nothing has moved.
+        _effect("mean_displacement", "clamp_min(embedding_mean_displacement, 0)"),
         _effect("variance_log_ratio", "abs(embedding_variance_log_ratio)"),
         _effect("norm_change_ratio", "abs(embedding_norm_change_ratio)"),
         _effect(

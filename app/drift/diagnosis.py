@@ -70,8 +70,8 @@ class Evidence:
     @property
     def lengths_moved(self) -> bool:
         """The lengths of vectors left the baseline's."""
-        gate = GATES_BY_EFFECT["norm_change_ratio"]
-        return self.above("norm") and gate.size(self.effects) > gate.ticket
+        changed = abs(self.effects.norm_change_ratio or 0.0)
+        return self.above("norm") and changed > GATES_BY_EFFECT["norm_change_ratio"].ticket
 
 
 class Cause(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -31,20 +31,22 @@ class Gate(NamedTuple):
     """
 
     effect: str
-    """As in the metric embedding_<effect>."""
+    """Of `Effects`, as in the metric embedding_<effect>."""
     ticket: float
     page: float
     statistics: tuple[str, ...]
     """Of the alarm family: those that see the same thing, and have its noise and wobble in their limit."""
-    size: Callable[[Effects], float]
     bound: bool = False
     """Noise is out of it already, as far as a ticket needs."""
+    above: bool = False
+    """Only above 0 it is a change: below, it is noise. Others are as large on either side."""
 
-    def worth(self, scores: Mapping[str, float], size: float, *, lone: bool = False) -> Severity:
-        """Of an effect of this size, `scores` being the alarm family's by statistic; `lone` where nothing confirms it.
+    def worth(self, scores: Mapping[str, float], value: float, *, lone: bool = False) -> Severity:
+        """Of the effect's value, `scores` being the alarm family's by statistic; `lone` where nothing confirms it.
 
         Nothing but its size confirms a page.
         """
+        size = max(value, 0.0) if self.above else abs(value)
         score = max(scores.get(each, 0.0) for each in self.statistics)
         if size * _beyond(score, LONE_SCORE) > self.page:
             return Severity.PAGE
@@ -60,25 +62,12 @@ def _beyond(score: float, limit: float) -> float:
 
 
 GATES: Final[tuple[Gate, ...]] = (
-    Gate(
-        "changed_share_lower_bound",
-        0.01,
-        0.05,
-        ("novelty", "joint", "mahalanobis"),
-        lambda effects: effects.changed_share_lower_bound or 0.0,
-        bound=True,
-    ),
-    Gate("mean_displacement", 0.5, 1.0, ("mean_shift", "joint"), lambda effects: effects.mean_displacement or 0.0),
-    Gate("variance_log_ratio", 0.03, 0.10, ("spread",), lambda effects: abs(effects.variance_log_ratio or 0.0)),
-    Gate("norm_change_ratio", 0.01, 0.05, ("norm",), lambda effects: abs(effects.norm_change_ratio or 0.0)),
-    Gate("invalid_share", 0.001, 0.05, ("invalid",), lambda effects: effects.invalid_share),
-    Gate(
-        "same_input_changed_ratio",
-        0.05,
-        0.05,
-        ("same_input",),
-        lambda effects: effects.same_input_changed_ratio or 0.0,
-    ),
+    Gate("changed_share_lower_bound", 0.01, 0.05, ("novelty", "joint", "mahalanobis"), bound=True),
+    Gate("mean_displacement", 0.5, 1.0, ("mean_shift", "joint"), above=True),
+    Gate("variance_log_ratio", 0.03, 0.10, ("spread",)),
+    Gate("norm_change_ratio", 0.01, 0.05, ("norm",)),
+    Gate("invalid_share", 0.001, 0.05, ("invalid",)),
+    Gate("same_input_changed_ratio", 0.05, 0.05, ("same_input",)),
 )
 
 GATES_BY_EFFECT: Final = {gate.effect: gate for gate in GATES}
@@ -86,5 +75,5 @@ GATES_BY_EFFECT: Final = {gate.effect: gate for gate in GATES}
 
 def severity(scores: Mapping[str, float], effects: Effects, *, lone: bool = False) -> Severity:
     """What a window is worth with these scores of the alarm family, by statistic; the shipped rules say the same."""
-    found = {gate.worth(scores, gate.size(effects), lone=lone) for gate in GATES}
+    found = {gate.worth(scores, getattr(effects, gate.effect) or 0.0, lone=lone) for gate in GATES}
     return next((each for each in (Severity.PAGE, Severity.TICKET) if each in found), Severity.NONE)

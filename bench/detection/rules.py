@@ -62,8 +62,8 @@ class Rule(NamedTuple):
         return not self.gated or any(self._is_worth_it(gate, reading) for gate in GATES)
 
     def _is_worth_it(self, gate: Gate, reading: Reading) -> bool:
-        size = abs(reading.effects.get(gate.effect, 0.0))
-        return gate.worth(reading.scores, size, lone=self.for_seconds < WINDOWS[self.window]) in {"page", self.severity}
+        value, lone = reading.effects.get(gate.effect, 0.0), self.for_seconds < WINDOWS[self.window]
+        return gate.worth(reading.scores, value, lone=lone) in {"page", self.severity}
 
 
 RULES: Sequence[Rule] = (

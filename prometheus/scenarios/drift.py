@@ -56,6 +56,12 @@ def _silent(window: str, small: str, baseline: str = "pinned") -> dict[str, Valu
         "absent": {_score(window, baseline=baseline): None},
         "no_baseline": {_state("final", baseline): None},
         "interrupted": {_score(window, baseline=baseline): "13+0x4 0.5+0x0 13+0x4 0.5+0xN"},
+        # What is below 0 once noise is taken off it is no displacement, whoever vouches for it.
+        "moved_by_less_than_chance": {
+            _effect(_SHARE, window, baseline): "0+0xN",
+            _score(window, "joint", baseline=baseline): "13+0xN",
+            _effect("mean_displacement", window, baseline): "-9+0xN",
+        },
         # An effect that is large by chance, and a score that says nothing of it.
         "by_another_statistic": {
             _score(window, baseline=baseline): "0.9+0xN",
@@ -75,7 +81,7 @@ def _told(window: str, share: float, *, estimate: str = "", suspect: str = "", b
     return (
         f"The vectors of fires 1 (tokenizer 1) (query) in the last {window} score 13 against the {baseline} baseline; "
         f"1 is the limit. At least {share:.0%}{estimate} are unlike anything in the baseline. "
-        f"Effects: changed_share_lower_bound {share:g}, mean_displacement 0.02.{suspect}"
+        f"Effects: changed_share_lower_bound {share:g}, mean_displacement 0.{suspect}"
     )
 
 
