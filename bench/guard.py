@@ -23,7 +23,7 @@ from bench.guarded import CASES
 
 RATIOS: Final = Path(__file__).with_name("guard.json")
 TOLERANCE: Final = 1.2
-"""A loss of a fifth fails."""
+"""A loss of more than a fifth fails."""
 ROUNDS: Final = 10
 TRIES: Final = 3
 """A case that seems slower is measured again: a loss is there each time, a busy minute is not."""
@@ -126,9 +126,9 @@ def main() -> int:
         return 0
     if not all(each.held for each in verdicts):
         print(
-            f"slower than {TOLERANCE:g} times what was committed in bench/{RATIOS.name}: find out why (make bench has "
-            "the parts), or commit new ratios (python -m bench.guard --write) and say in the message what was bought "
-            "with them",
+            f"slower than {TOLERANCE:g} times what is committed in bench/{RATIOS.name}, or not in it: find out why "
+            "(make bench has the parts), or commit new ratios (python -m bench.guard --write) and say in the message "
+            "what was bought with them",
             file=sys.stderr,
         )
         return 1

@@ -20,7 +20,7 @@ from app.intake import Intake, Ledger, Repeats
 from app.lifecycle import Lifecycle
 from app.model import Timing
 from app.outcomes import OutcomeMemory
-from app.state import Keeper, Kept, StateDirectory
+from app.state import INTERVAL_SECONDS, Keeper, Kept, StateDirectory
 from app.store import MemoryStore
 from app.tree import Part, Pieces, Tree
 from bench.collected import ToldClock
@@ -32,7 +32,7 @@ from bench.report import Goal, Report, Spread, Table, number
 from bench.server import Server
 
 PART: Final = "state"
-SNAPSHOT_SECONDS: Final = 15.0
+SNAPSHOT_SECONDS: Final = INTERVAL_SECONDS
 BATCHES: Final = 4
 """Of 64 events, given to each series between two snapshots: 17 events a second."""
 SNAPSHOTS: Final = 8
@@ -41,7 +41,7 @@ HELD_LIMIT_MS: Final = 20.0
 READY_LIMIT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.02
 WAIT_SECONDS: Final = 120.0
-FIRST_EVALUATION_SECONDS: Final = 10.0
+FIRST_EVALUATION_SECONDS: Final = Timing().evaluation_seconds
 """After the start."""
 SCORES_LIMIT_SECONDS: Final = 5.0
 NO_SNAPSHOTS_SECONDS: Final = 1e9
