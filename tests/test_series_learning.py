@@ -7,7 +7,8 @@ import pytest
 
 from app.model import Timing
 from app.series import Learning, Pane, Series
-from app.series.learning import BLOCK_STEPS, BLOCKS_A_DURATION, KEPT_BLOCKS, SAMPLE_ROWS, block_panes
+from app.series.block import BLOCK_STEPS
+from app.series.learning import BLOCKS_A_DURATION, KEPT_BLOCKS, SAMPLE_ROWS, block_panes
 from app.series.rows import Memory, Vectors, number_rows, vector_rows, without_vectors
 from tests.builders import KEY, events, traffic
 from tests.fakes import FakeClock

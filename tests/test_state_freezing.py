@@ -24,8 +24,9 @@ from app.outcomes import OutcomeMemory
 from app.projection import projected
 from app.relevance import RelevanceSums, judge
 from app.series import Series, Slices
+from app.series.block import Block
 from app.series.ladder import Ladder
-from app.series.learning import Block, Learning
+from app.series.learning import Learning
 from app.series.pane import Pane
 from app.series.recent_sample import RecentSample
 from app.series.retrieval import Retrieval

@@ -12,7 +12,7 @@ from app.drift.learning import LEARNING_SECONDS, settled, teaches
 from app.drift.sums import FrameSums
 from app.drift.window import Window
 from app.model import Timing
-from app.series.learning import BLOCK_STEPS
+from app.series.block import BLOCK_STEPS
 from app.tree import Pieces, Tree, new_stamp
 
 HOUR: Final = 3600.0

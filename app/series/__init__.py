@@ -1,7 +1,8 @@
 """One series: staged rows become panes, panes become windows; totals run beside them."""
 
+from app.series.block import Block
 from app.series.ladder import Ladder
-from app.series.learning import Block, Learned, Learning, Material
+from app.series.learning import Learned, Learning, Material
 from app.series.measuring import Yardstick
 from app.series.pane import FRAME_SIGNALS, Pane, QueryCounts
 from app.series.retrieval import SAMPLED_QUERIES_A_SECOND, ResultKeys, RetrievalWindow

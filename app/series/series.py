@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 
 from app.model import EventBatch, EventError, SeriesKey, SimilarityMetric, Timing
+from app.series.block import Block
 from app.series.downtime import Downtime
 from app.series.folding import Folding
-from app.series.learning import Block, Learned, Material
+from app.series.learning import Learned, Material
 from app.series.measuring import Yardstick
 from app.series.metric import Metric
 from app.series.retrieval import WINDOW, RetrievalWindow
@@ -256,8 +257,7 @@ class Series:
     def thaw(self, tree: Tree, now: float, *, counters: bool) -> int:
         """Go on, as a series just made, from what was frozen; how many panes of it are lost.
 
-        `counters` says whether what is counted for ever goes on, or begins at 0; see `Totals.thaw`. Until
-        `measure_with` is told of the same baseline nothing is measured.
+        `counters` is as for `Totals.thaw`. Until `measure_with` is told of the same baseline nothing is measured.
         """
         with self._lock:
             away = max(0.0, now - tree["saved"])

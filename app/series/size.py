@@ -7,8 +7,9 @@ from typing import Final
 from app.drift.whitening import RANK
 from app.frame import ANCHORS, COMPONENTS, FEATURES
 from app.model import Timing
+from app.series.block import BLOCK_STEPS
 from app.series.folding import COUNTED, WINDOW_SAMPLE_ROWS
-from app.series.learning import BLOCK_STEPS, KEPT_BLOCKS, SAMPLE_ROWS
+from app.series.learning import KEPT_BLOCKS, SAMPLE_ROWS
 from app.series.measuring import STAGED_ROWS
 from app.series.pane import FRAME_SIGNALS, LASTING_SIGNALS
 from app.series.series import STAGED_NUMBERS
