@@ -13,7 +13,7 @@ from app import __version__
 from app.baseline.calibrate import MINIMUM_BLOCKS, Budget, calibrate
 from app.baseline.continued import Continued
 from app.baseline.reference import Origin, PinnedBaseline, State, freeze
-from app.drift import kept
+from app.drift import kept_limits
 from app.drift.calibration import Calibration
 from app.drift.window import Window
 from app.model import SeriesKey, Timing
@@ -163,7 +163,11 @@ class Pinned:
                 "continued": [[list(key), each.freeze(pieces)] for key, (_, each) in self._continued.items()],
                 "rules": self._rules_of_limits(),
                 "limits": [
-                    [list(key), each.baseline, pieces.piece(each.stamp, partial(kept.to_tree, each.calibrations))]
+                    [
+                        list(key),
+                        each.baseline,
+                        pieces.piece(each.stamp, partial(kept_limits.to_tree, each.calibrations)),
+                    ]
                     for key, each in limits.items()
                 ],
             }
@@ -185,7 +189,7 @@ class Pinned:
             return
         frame = baseline.content.frame
         try:
-            calibrations = kept.from_tree(piece.tree, None if frame is None else frame.whitening)
+            calibrations = kept_limits.from_tree(piece.tree, None if frame is None else frame.whitening)
         except (KeyError, TypeError, ValueError):
             # Those of another layout: they are learned at the first evaluation.
             log.warning("limits not restored", **key._asdict())
