@@ -190,7 +190,7 @@ class Ragged:
     def take(self, rows: NDArray[np.intp]) -> Ragged:
         """The rows named by their positions, copied. Linear in what is taken."""
         lengths = self.lengths[rows]
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        offsets = offsets_of(lengths)
         if not self.values.size:
             return Ragged(self.values, offsets)  # also where nothing but the lengths is known
         source = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -205,9 +205,18 @@ class Ragged:
             lengths = np.tile(first.lengths, len(parts))
         else:
             lengths = np.concatenate([part.lengths for part in parts])
-        offsets = np.zeros(lengths.size + 1, np.intp)
-        np.cumsum(lengths, out=offsets[1:])
-        return cls(np.concatenate([part.values for part in parts]), offsets)
+        return cls(np.concatenate([part.values for part in parts]), offsets_of(lengths))
+
+
+def offsets_of(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where rows of these lengths, shape (n,), begin and end; shape (n + 1,).
+
+    >>> offsets_of(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
+    offsets = np.zeros(lengths.size + 1, np.intp)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 @dataclass(slots=True, eq=False)  # not frozen, which costs a call a column: 1 us a request of one event

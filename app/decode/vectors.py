@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.decode.event import NOT_FLOAT32, Embedding, refuse
 from app.decode.number_rows import NumberRows, ragged
-from app.model import VECTOR_FAULTS, Floats, Ragged, VectorFault
+from app.model import VECTOR_FAULTS, Floats, Ragged, VectorFault, offsets_of
 
 _TRUSTED_FROM = 1e-30
 """A float32 sum of squares below it may have lost digits, or all, to underflow; at infinity, to overflow."""
@@ -155,7 +155,7 @@ def measured(vectors: NumberRows) -> Vectors:
                     norms[i] = norm
         if fault.any():
             lengths = np.where(fault == 0, rows.lengths, 0)
-            rows = Ragged(rows.values[np.repeat(fault == 0, rows.lengths)], np.concatenate(([0], np.cumsum(lengths))))
+            rows = Ragged(rows.values[np.repeat(fault == 0, rows.lengths)], offsets_of(lengths))
     return Vectors(rows, norms, fault)
 
 
