@@ -127,6 +127,9 @@ def test_r16_a_full_disk_refuses_events_until_there_is_space(disk, tmp_path, cau
     (tmp_path / "again").mkdir()
     with process(tmp_path / "again", *flags) as running:
         restored = totals(running.started(), "embedding_events_total")
+        # A kill would leave a snapshot half-written now and then, as it may.
+        running.signal(signal.SIGTERM)
+        assert 0 == running.exit_code()
 
     assert recovered < INTERVAL_SECONDS
     assert {200} == set(statuses)
