@@ -43,7 +43,7 @@ PER_SECOND: Final = "# per second"
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION: Final = re.compile(r"(?<![\w.])(\d+)(ms|[smhdw])(?!\w)")
 _INTERVALS: Final = {"scrape_interval", "evaluation_interval", "interval"}
-_WAITS: Final = {"for", "group_wait", "group_interval", "repeat_interval"}
+_WAITS: Final = {"for", "keep_firing_for", "group_wait", "group_interval", "repeat_interval"}
 
 
 def divided(duration: str, by: float, least: float = 0.0) -> str:

@@ -37,9 +37,10 @@ REAL_SECONDS: Final = frozenset({"latency_floor_seconds", "evaluation_age_second
 
 PAGE_WAITS: Final[Mapping[str, str]] = _READ["drift"]["page"]
 PAGE_CONFIRMED_WAITS: Final[Mapping[str, str]] = _READ["drift"]["page_confirmed"]
+PAGE_KEEPS: Final[str] = _READ["drift"]["page_keeps"]
 TICKET_WAITS: Final[Mapping[str, str]] = _READ["drift"]["ticket"]
 ROLLING_WAITS: Final[Mapping[str, str]] = _READ["drift"]["rolling_ticket"]
-"""Window -> for how long the condition must hold."""
+"""Window -> for how long the condition must hold; `PAGE_KEEPS` is for how long a page goes on after it."""
 
 TICKET_GATES: Final = {gate.effect: gate.ticket for gate in GATES}
 PAGE_GATES: Final = {gate.effect: gate.page for gate in GATES}

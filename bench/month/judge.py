@@ -41,27 +41,33 @@ class Incident:
     alerts: tuple[str, ...]
 
 
-def held(times: Sequence[float], step: float, wait: float) -> Iterator[tuple[float, float]]:
+def held(times: Sequence[float], step: float, wait: float, keeps: float = 0.0) -> Iterator[tuple[float, float]]:
     """From when to when an alert fires whose expression holds at these times, ascending, asked every `step` seconds.
 
-    Prometheus fires at the first evaluation at which it held for `wait` seconds. What is asked less often sees a
-    stretch that is up to a step shorter, so the wait is a step shorter, too: rather an alarm too many than one missed.
+    Prometheus fires at the first evaluation at which it held for `wait` seconds, and until it has not for `keeps`. What
+    is asked less often sees a stretch that is up to a step shorter, so the wait is a step shorter, too: rather an alarm
+    too many than one missed.
 
     >>> list(held([0, 300, 600, 1500], 300, 600))
-    [(300, 900)]
+    [(300, 900.0)]
     >>> list(held([0, 900], 300, 120))
-    [(0.0, 300), (900.0, 1200)]
+    [(0.0, 300.0), (900.0, 1200.0)]
+    >>> list(held([0, 300, 600, 1500, 4200], 300, 600, keeps=1800))
+    [(300, 3600)]
     """
-    begin = last = None
-    for time in [*times, None]:
-        if last is not None and begin is not None and (time is None or time - last > step * 1.5):
-            fires = begin + max(0.0, step * -(-(wait - step) // step))
-            if fires <= last:
-                yield fires, last + step
-            begin = None
-        if begin is None:
+    wait = max(0.0, step * -(-(wait - step) // step))
+    begin = fires = last = None
+    for time in times:
+        if fires is not None and last is not None and time > last + step * 1.5 + keeps:
+            yield fires, last + step + keeps
+            fires = None
+        if fires is None and (begin is None or last is None or time > last + step * 1.5):
             begin = time
+        if fires is None and begin is not None and time >= begin + wait:
+            fires = begin + wait
         last = time
+    if fires is not None and last is not None:
+        yield fires, last + step + keeps
 
 
 def ask(server: Server, start: float, end: float, step: float) -> Iterator[Firing]:
@@ -72,10 +78,10 @@ def ask(server: Server, start: float, end: float, step: float) -> Iterator[Firin
             severity = alert["labels"]["severity"]
             if severity not in SEVERITIES:
                 continue
-            wait = seconds(alert.get("for", "0s"))
+            wait, keeps = seconds(alert.get("for", "0s")), seconds(alert.get("keep_firing_for", "0s"))
             for series in server.over(alert["expr"], start, end, step):
                 labels = {k: v for k, v in series["metric"].items() if k != "__name__"} | alert["labels"]
-                for begin, over in held([float(time) for time, _ in series["values"]], step, wait):
+                for begin, over in held([float(time) for time, _ in series["values"]], step, wait, keeps):
                     yield Firing(alert["alert"], severity, labels, begin, over)
 
 

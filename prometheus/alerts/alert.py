@@ -42,6 +42,8 @@ class Alert:
     quiet: str | None = SYMPTOM_QUIET
     """How long after maintenance of its model it stays quiet: as long as what it reads remembers. None: of no model."""
     dashboard: Literal["on-call", "exporter"] = "on-call"
+    keeps: str = "0s"
+    """For how long it goes on firing once the expression no longer holds."""
 
     @property
     def full_expr(self) -> str:
@@ -65,11 +67,11 @@ class Alert:
 
     def rendered(self) -> Mapping[str, Any]:
         """As an entry of `rules` in a rule file."""
-        waits = {} if self.wait == "0s" else {"for": self.wait}
+        waits = {"for": self.wait, "keep_firing_for": self.keeps}
         return {
             "alert": self.name,
             "expr": self.full_expr,
-            **waits,
+            **{name: duration for name, duration in waits.items() if duration != "0s"},
             "labels": {"severity": self.severity, **self.labels},
             "annotations": {
                 "summary": self.summary,

@@ -12,6 +12,7 @@ from prometheus.thresholds import (
     LIMITS,
     PAGE_CONFIRMED_WAITS,
     PAGE_GATES,
+    PAGE_KEEPS,
     PAGE_WAITS,
     ROLLING,
     ROLLING_WAITS,
@@ -94,6 +95,7 @@ def _page(window: str, wait: str, enough: str = "", labels: Mapping[str, str] = 
         _SCORED,
         {"window": window, **labels},
         QUIET[window],
+        keeps=PAGE_KEEPS,
     )
 
 

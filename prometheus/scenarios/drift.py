@@ -135,6 +135,18 @@ _SEVERE: Final = (
         labels={"window": "5m", "baseline": "pinned"},
         silent=_unworthy_of_a_page("5m"),
     ),
+    # A score that wavers about its limit is one page, with the numbers that it was last seen with.
+    Scenario(
+        "EmbeddingDriftSevere",
+        "critical",
+        dict(_moved("1h", "0.07")) | {_score("1h"): "13+0x12 0.5+0x25 13+0x1 0.5+0xN"},
+        "68m",
+        "9m",
+        _told("1h", 0.07),
+        labels={"window": "1h", "baseline": "pinned", "confirmed": "no"},
+        silent=_unworthy_of_a_page("1h"),
+        over="72m",
+    ),
 )
 
 _DETECTED: Final = (

@@ -48,6 +48,8 @@ class Scenario:
     """Further labels of the alert."""
     silent: Mapping[str, Values] = field(default_factory=dict)
     """Variant -> what is otherwise in it."""
+    over: str | None = None
+    """When it no longer fires."""
 
     @property
     def rule(self) -> Alert:
@@ -69,7 +71,7 @@ class Scenario:
 
     def rendered(self) -> Mapping[str, Any]:
         """As an entry of `tests` in promtool's file."""
-        minutes = seconds(self.fires) // 60 + 5
+        minutes = seconds(self.over or self.fires) // 60 + 5
         given: dict[str, str] = {}
         for variant in (FIRES, *self.variants):
             for series, values in (dict(self.given) | dict(self.variants.get(variant, {}))).items():
@@ -78,6 +80,8 @@ class Scenario:
         checks = [{"eval_time": self.fires, "alertname": self.alert, "exp_alerts": [self._expected()]}]
         if self.not_yet is not None:
             checks.insert(0, {"eval_time": self.not_yet, "alertname": self.alert, "exp_alerts": []})
+        if self.over is not None:
+            checks.append({"eval_time": self.over, "alertname": self.alert, "exp_alerts": []})
         told = " ".join([self.severity, *(f"{name}={value}" for name, value in self.rule.labels.items())])
         return {
             "name": f"{self.alert} ({told})",
