@@ -1,9 +1,12 @@
 """Read by schemathesis (SCHEMATHESIS_HOOKS): what no schema can say of a request, narrowly."""
 
+import io
 import itertools
 import re
 
+import numpy as np
 import schemathesis
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 UNSAYABLE = (
@@ -13,28 +16,40 @@ UNSAYABLE = (
     ("embedding", r".* a multiple of 4 bytes"),
     ("", r"this Idempotency-Key .*"),
     (".*", r".*must be at most \d+ bytes long"),
-    ("count|ids|documents", r"with this status send one of .*"),
-    ("progress", r"progress is required with this status: .*"),
-    ("until|duration_seconds", r".*, and at most 7 days after it"),
-    ("timestamp|until", r".* ahead of the exporter's clock.*"),
-    ("until", r"until and duration_seconds are two ways to say it: .*"),
+    ("until", r".*, and at most 7 days after it"),
+    ("timestamp|until|documents", r".* ahead of the exporter's clock.*"),
 )
 """Field and reason of refusals of what fits the schema.
 
 One series keeps one metric, which only its first event settles. Scores come best first, and what they may be depends on
-the metric. A key is of one batch. Names are limited in bytes, and schemas count characters. What is told of documents,
-a reindex or maintenance depends on their status. The clock goes on.
+the metric. A key is of one batch. Names are limited in bytes, and schemas count characters. The clock goes on.
 """
 
 _count = itertools.count()
 
 
+def _sample():
+    file = io.BytesIO()
+    np.savez(file, embedding=np.random.default_rng(7).normal(size=(200, 4)), model="e5")
+    return file.getvalue()
+
+
+_SAMPLE = _sample()
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A key of its own for each request, as each batch needs."""
+    """A key of its own for each request, as each batch needs; and a file where a schema knows of bytes alone.
+
+    Not where a mistake is in the headers: of a case whose headers are changed, schemathesis sends those that it left
+    out on purpose.
+    """
     key = (case.headers or {}).get("Idempotency-Key")
-    if isinstance(key, str) and re.fullmatch(r"[!-~]{1,200}", key):
+    mistaken = case.meta.phase.data.parameter_location == ParameterLocation.HEADER
+    if not mistaken and isinstance(key, str) and re.fullmatch(r"[!-~]{1,200}", key):
         case.headers["Idempotency-Key"] = f"{key}-{next(_count)}"
+    if case.media_type == "application/octet-stream":
+        kwargs["data"] = _SAMPLE
 
 
 def unsayable(field, reason):
@@ -43,9 +58,7 @@ def unsayable(field, reason):
 
 @schemathesis.check
 def accepted_as_described(ctx, response, case):
-    """What the schema allows is accepted; schemathesis' positive_data_acceptance but for files and UNSAYABLE."""
-    if case.media_type == "application/octet-stream":
-        return None  # a file: to a schema it is bytes
+    """What the schema allows is accepted; schemathesis' positive_data_acceptance but for UNSAYABLE."""
     if response.status_code == 422:
         told = response.json()
         errors = told.get("errors") or [{"field": "", "reason": told.get("error", "")}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import tracemalloc
 from dataclasses import fields
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.decode import ENCODINGS, Limits, Malformed, TooLarge, decode
+from app.decode.event import INTEGERS
 from app.model import Decoded, EventBatch, Ragged, Reason
 from tests.forms import FORMS, JSON, PACKED, pack
 from tests.test_decode_encoding import COMPRESSORS
@@ -89,6 +91,48 @@ def test_the_same_events_are_the_same_batch_in_every_form(sent):
 
     for form in FORMS:
         assert_same(expected, run(form, sent))
+
+
+WHOLE = {
+    "event_id": 3,
+    "query_id": 2**40,
+    "result_count": 3,
+    "ids": [7, 8],
+    "top_k": [{"id": 7, "score": 0.5}, {"id": 8, "score": 0.25}],
+    "relevant": [7, 9],
+}
+"""Fields that hold integers."""
+
+
+def as_floats(value):
+    if isinstance(value, list):
+        return [as_floats(each) for each in value]
+    if isinstance(value, dict):
+        return {name: as_floats(each) for name, each in value.items()}
+    return float(value)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("field", INTEGERS)
+def test_a_whole_float_is_the_integer(form, field):
+    """As JSON Schema has it, and as a data frame with nulls writes it: one id is one, however it is written."""
+    sent = [{"model": "e5"}, {"model": "e5", field: WHOLE[field]}, {"model": "e5", "norm": 2.0}]
+    floats = [each | {field: as_floats(each[field])} if field in each else each for each in sent]
+    expected = run("json", sent)
+
+    assert_same(expected, run(form, floats))
+    assert () == expected.errors
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("field", INTEGERS)
+def test_another_float_is_no_integer(form, field):
+    """Parts of one, none, and of ids what has more digits than they may have."""
+    for number in (1.5, math.nan, math.inf, *(() if field == "result_count" else (1e300,))):
+        values = {"ids": [number], "relevant": [number], "top_k": [{"id": number, "score": 0.5}]}
+        sent = [{"model": "e5"}, {"model": "e5", field: values.get(field, number)}]
+
+        assert [(1, field)] == [(error.index, error.field) for error in run(form, sent).errors]
 
 
 BAD = [
@@ -212,6 +256,7 @@ def test_matrices_have_a_row_an_event_and_single_values_are_those_of_all(media_t
 def test_without_a_list_columns_say_their_count():
     """A matrix alone does not say how many rows it has."""
     assert 3 == len(run_columns({"model": "e5", "count": 3, "embedding": text(VECTORS)}).batch)
+    assert 3 == len(run_columns({"model": "e5", "count": 3.0, "embedding": text(VECTORS)}).batch)
     assert 0 == len(run_columns({"model": "e5", "count": 0, "embedding": text(VECTORS)}).batch)
     with pytest.raises(Malformed, match="count"):
         run_columns({"model": "e5", "embedding": text(VECTORS)})

@@ -41,6 +41,14 @@ def test_every_field_is_read_and_others_are_not():
     assert query_keys(["7", "q1"], b"secret").tolist() == request.query_keys.tolist()
 
 
+def test_a_whole_float_is_the_integer():
+    """As of events: it is the same query."""
+    request = decoded([GOOD | {"query_id": 7.0}, GOOD | {"query_id": 7}])
+
+    assert () == request.errors
+    assert 1 == len(set(request.query_keys.tolist()))
+
+
 def test_a_compressed_body_is_inflated():
     """By the decoders of events."""
     assert 1 == len(decoded(gzip.compress(json.dumps(GOOD).encode()), encoding="gzip").outcomes)

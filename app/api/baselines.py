@@ -19,6 +19,7 @@ from app.baseline import (
     Reader,
     to_bytes,
 )
+from app.decode.schema import EVENT_FIELDS, NAME
 from app.model import Kind, SeriesKey, Timing
 from app.vector_file import SERIES, TooLargeError, UnreadableError, refuse_inflated
 
@@ -53,16 +54,16 @@ UPLOAD_PARAMETERS: Final[list[dict[str, Any]]] = [
     {
         "name": name,
         "in": "query",
-        "schema": {"type": "boolean"} if name == "replace" else {"type": "string"},
+        "schema": schema,
         "description": f"Of a file: {text}",
     }
-    for name, text in {
-        "model": "whose vectors they are; required unless the file says it.",
-        "model_version": "whose vectors they are.",
-        "tokenizer_version": "whose vectors they are.",
-        "kind": "query (default) or document.",
-        "replace": "whether a final baseline may be replaced.",
-    }.items()
+    for name, schema, text in (
+        ("model", NAME | {"minLength": 1}, "whose vectors they are; required unless the file says it."),
+        ("model_version", NAME, "whose vectors they are."),
+        ("tokenizer_version", NAME, "whose vectors they are."),
+        ("kind", EVENT_FIELDS["kind"], "query (default) or document."),
+        ("replace", {"type": "boolean"}, "whether a final baseline may be replaced."),
+    )
 ]
 
 

@@ -14,7 +14,7 @@ from app.decode.encoding import inflate
 from app.decode.errors import UnsupportedMediaType
 from app.decode.schema import NAME, or_null
 from app.intake import SentLifecycle
-from app.lifecycle import TYPES, LifecycleEvent, read
+from app.lifecycle import COUNTED, STATUSES, TYPES, LifecycleEvent, Spans, read
 
 MAX_LIFECYCLE_BYTES: Final = 4 * 1024 * 1024
 """Of a body, before and after decompression: some 200,000 ids, and a fifth of a second."""
@@ -90,15 +90,50 @@ def _resolved(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 
     return {name: _resolved(value, definitions) for name, value in schema.items()}
 
 
+_NONE: Final = {"type": "null"}
+
+_WAYS: Final[dict[str, list[dict[str, Any]]]] = {
+    "reindex": [
+        {"required": ["progress"], "properties": {"progress": {"type": "number"}}},
+        {"properties": {"status": {"enum": [status for status in STATUSES["reindex"] if status != "progress"]}}},
+    ],
+    "documents": [
+        {
+            "required": ["count"],
+            "properties": {
+                "status": {"enum": sorted(COUNTED)},
+                "count": {"type": "integer"},
+                "ids": _NONE,
+                "documents": _NONE,
+            },
+        },
+        {"required": ["ids"], "properties": {"ids": {"type": "array"}, "count": _NONE, "documents": _NONE}},
+        {"required": ["documents"], "properties": {"documents": {"type": "array"}, "count": _NONE, "ids": _NONE}},
+    ],
+    "maintenance": [
+        {"properties": {"duration_seconds": _NONE}},
+        {
+            "properties": {
+                "until": _NONE,
+                "duration_seconds": {"exclusiveMinimum": 0, "maximum": Spans().max_maintenance_seconds},
+            }
+        },
+        {"properties": {"status": {"const": "end"}, "until": _NONE}},
+    ],
+}
+"""`type` -> one of which holds: which fields go together, which the types do not say."""
+
+
 def _described(struct: type[LifecycleEvent], schema: dict[str, Any]) -> dict[str, Any]:
-    """A null is no field, and names are fit for labels: which the types do not say."""
+    """A null is no field, names are fit for labels, and some fields go together: which the types do not say."""
     required = schema["required"]
     for name, plain in schema["properties"].items():
         field = plain | NAME if name in struct.NAMES else plain
         if name not in required and "anyOf" not in field:
             field = or_null(field)
         schema["properties"][name] = field | ({"minLength": 1} if name == "model" and name in required else {})
-    return schema
+    (type_,) = schema["properties"]["type"]["enum"]
+    return schema | ({"anyOf": _WAYS[type_]} if type_ in _WAYS else {})
 
 
 def _schema() -> dict[str, Any]:

@@ -23,7 +23,8 @@ _OUTCOME: Final[dict[str, Any]] = {
         for name in EVENT_FIELDS["outcome"]["properties"]
     ],
     "properties": {
-        "query_id": EVENT_FIELDS["query_id"] | {"description": "The one that the query's event carried."},
+        "query_id": EVENT_FIELDS["query_id"]
+        | {"minLength": 1, "description": "The one that the query's event carried."},
         **EVENT_FIELDS["outcome"]["properties"],
         "timestamp": or_null(EVENT_FIELDS["timestamp"])
         | {"description": "When it was seen. It is checked, and an outcome counts as of its arrival."},

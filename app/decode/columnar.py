@@ -14,10 +14,11 @@ import pybase64
 
 from app.decode.columns import check_count, judge
 from app.decode.errors import Malformed, Refused
-from app.decode.event import IN_BYTES, RULES, UNFIT, Event, refuse
+from app.decode.event import IN_BYTES, INTEGERS, RULES, UNFIT, Event, refuse
 from app.decode.fields import Refusals, Sent, taken
 from app.decode.limits import Limits
 from app.decode.number_rows import NumberRows, matrix
+from app.decode.whole_numbers import whole
 from app.model import Decoded
 
 COUNT: Final = "count"
@@ -42,7 +43,7 @@ def decode_columns(named: Mapping[Any, object], defaults: Mapping[str, Any], lim
     Raises `Malformed` where the columns do not say how many events there are, `TooLarge` for too many.
     """
     columns = {name: named[name] for name in RULES if named.get(name) is not None}
-    count = _count(columns, named.get(COUNT))
+    count = _count(columns, whole(named.get(COUNT)))
     check_count(count, limits)
     refusals: Refusals = {}
     sent: Sent = {}
@@ -112,17 +113,27 @@ def _typed(columns: Mapping[str, Sequence[Any]], refusals: Refusals) -> Sent:
         name: [None if isinstance(value, bytes) else value for value in column] if name in packed else column
         for name, column in columns.items()
     }
-    try:
-        lists = msgspec.convert(plain, _Lists)
-    except UNFIT:
-        found = {name: _one_by_one(name, column, refusals) for name, column in plain.items()}
-    else:
-        found = {name: getattr(lists, name) for name in plain}
+    found = _converted(plain)
+    if found is None:
+        # Such as a column with nulls that a data frame made floats of.
+        plain |= {
+            name: [rewrite(value) for value in plain[name]] for name, rewrite in INTEGERS.items() if name in plain
+        }
+        found = _converted(plain) or {name: _one_by_one(name, column, refusals) for name, column in plain.items()}
     for name, column in packed.items():
         both = zip(column, found[name], strict=True)
         found[name] = [value if isinstance(value, bytes) else each for value, each in both]
     # As of events side by side: what no event carries is not there.
     return {name: column for name, column in found.items() if column.count(None) < len(column)}
+
+
+def _converted(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any] | None:
+    """None where a value of any of them is of another type."""
+    try:
+        lists = msgspec.convert(columns, _Lists)
+    except UNFIT:
+        return None
+    return {name: getattr(lists, name) for name in columns}
 
 
 def _one_by_one(field: str, column: Sequence[Any], refusals: Refusals) -> list[Any]:

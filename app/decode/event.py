@@ -17,6 +17,7 @@ import msgspec
 from app.decode.errors import Refused
 from app.decode.labels import clean_label
 from app.decode.limits import Limits
+from app.decode.whole_numbers import Rewrite, whole, whole_ids, whole_items, with_integers
 from app.model import UNKNOWN_ERROR, DocumentId, Outcome, Reason, SeriesKey, SimilarityMetric
 
 MAX_ID_BYTES = 256
@@ -123,6 +124,13 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 
 
+INTEGERS: Final[Mapping[str, Rewrite]] = {
+    **dict.fromkeys(("event_id", "query_id", "result_count"), whole),
+    **dict.fromkeys(("ids", "relevant"), whole_items),
+    "top_k": whole_ids,
+}
+"""The fields that hold integers."""
+
 NOT_FLOAT32: Final = "as bytes must be little-endian float32: a multiple of 4 bytes"
 
 IN_BYTES: Final = ("embedding", "scores")
@@ -143,11 +151,12 @@ def event_from(fields: object, defaults: Mapping[str, Any]) -> Event:
     """One event out of plain values, with the batch's defaults where it is silent. Raises `Refused`."""
     if not isinstance(fields, dict):
         raise Refused("", Reason.MALFORMED, "an event must be an object")
-    said = {**defaults, **{name: value for name, value in fields.items() if value is not None}}
+    sent = {**defaults, **{name: value for name, value in fields.items() if value is not None}}
+    said = with_integers({name: sent[name] for name in sent.keys() & RULES.keys()}, INTEGERS)
     # Not through the types, which are those of formats without bytes.
     data = {name: said.pop(name) for name in IN_BYTES if isinstance(said.get(name), bytes)}
     try:
-        event = msgspec.convert({name: said[name] for name in said.keys() & RULES.keys()}, Event)
+        event = msgspec.convert(said, Event)
         for name, value in data.items():
             setattr(event, name, value)
         return event

@@ -2,6 +2,8 @@
 
 from app.lifecycle.documents import DocumentsView
 from app.lifecycle.events import (
+    COUNTED,
+    STATUSES,
     TYPES,
     Deployment,
     Document,
@@ -16,6 +18,8 @@ from app.lifecycle.reindexes import ReindexView
 from app.lifecycle.spans import Spans
 
 __all__ = [
+    "COUNTED",
+    "STATUSES",
     "TYPES",
     "Deployment",
     "Document",

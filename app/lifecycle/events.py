@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from app.decode.event import MAX_ID_BYTES
 from app.model import Reason
 
 Track = Literal["stable", "canary"]
@@ -21,6 +22,9 @@ MAX_IDS: Final = 10_000
 MAX_COUNT: Final = 1_000_000_000
 """Documents that one event may count: far below where float64 would no longer count single ones."""
 
+COUNTED: Final[frozenset[DocumentsStatus]] = frozenset({"ingested", "indexed"})
+"""With these, documents may be counted instead of named: of those that leave, it must be known which they are."""
+
 When = float | Annotated[datetime, Meta(tz=True)]
 """Unix seconds, or RFC 3339."""
 
@@ -28,6 +32,8 @@ _TIME = "Unix seconds, or RFC 3339. Default: arrival."
 _Model = Annotated[str, Meta(description="Name of the embedding model, as in its events.", examples=["e5"])]
 _Index = Annotated[str, Meta(description="Name of the index, where a model has several.", examples=["products"])]
 _Timestamp = Annotated[When | None, Meta(description=_TIME)]
+_Id = Annotated[str, Meta(max_length=MAX_ID_BYTES)] | int
+"""Characters, which the decoder counts for next to nothing; `reading` counts bytes."""
 _Seconds = Annotated[float, Meta(ge=0, le=366 * 86400)]
 
 
@@ -92,7 +98,7 @@ class Reindex(_Told, tag="reindex"):
 class Document(msgspec.Struct):
     """A document, and when it was ingested or indexed."""
 
-    id: str | int
+    id: _Id
     timestamp: Annotated[When | None, Meta(description="Default: that of the event.")] = None
 
 
@@ -106,10 +112,9 @@ class Documents(_Told, tag="documents"):
     count: (
         Annotated[int, Meta(ge=0, le=MAX_COUNT, description="How many were ingested or indexed; tells no lag.")] | None
     ) = None
-    ids: (
-        Annotated[list[str | int], Meta(max_length=MAX_IDS, description="Their ids. Only keyed hashes are kept.")]
-        | None
-    ) = None
+    ids: Annotated[list[_Id], Meta(max_length=MAX_IDS, description="Their ids. Only keyed hashes are kept.")] | None = (
+        None
+    )
     documents: (
         Annotated[list[Document], Meta(max_length=MAX_IDS, description="Their ids, each with a time of its own.")]
         | None

@@ -44,16 +44,16 @@ class MaintenancePeriods:
 
     def _end(self, event: Maintenance, at: float) -> float:
         if event.until is not None:
-            field, until = "until", seconds(event.until, "until")
+            field, lasts = "until", seconds(event.until, "until") - at
         elif event.duration_seconds is not None:
-            field, until = "duration_seconds", at + event.duration_seconds
+            field, lasts = "duration_seconds", event.duration_seconds
         else:
             return at + self._spans.maintenance_seconds
         longest = self._spans.max_maintenance_seconds
-        if not at < until <= at + longest:
+        if not 0 < lasts <= longest:
             message = f"{field} must end the maintenance after its begin, and at most {longest / DAY:g} days after it"
             raise Refused(field, Reason.TIMESTAMP, message)
-        return until
+        return at + lasts
 
     def views(self, now: float, models: Iterable[str]) -> dict[str, bool]:
         """Whether each of the models, and each that was ever announced by its name, is under maintenance."""

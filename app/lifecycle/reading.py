@@ -9,8 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from app.decode import Malformed, TooLarge
+from app.decode.event import MAX_ID_BYTES
 from app.decode.labels import clean_label
+from app.decode.whole_numbers import whole, whole_ids, whole_items, with_integers
 from app.lifecycle.events import (
+    COUNTED,
     MAX_COUNT,
     MAX_IDS,
     STATUSES,
@@ -22,8 +25,6 @@ from app.lifecycle.events import (
     Reindex,
 )
 from app.model import EventError, Reason
-
-MAX_ID_BYTES: Final = 256
 
 
 class _Batch(msgspec.Struct):
@@ -56,6 +57,8 @@ WANTED: Final[Mapping[str, str]] = {
     "documents": f'must be a list of objects {{"id", "timestamp"}}; ids are {_IDS}',
 }
 """Field -> what is said where its value has another type or is out of range; status and type say more themselves."""
+
+_INTEGERS: Final = {"count": whole, "ids": whole_items, "documents": whole_ids}
 
 _TIMES: Final = frozenset({"timestamp", "until"})
 
@@ -126,8 +129,7 @@ def _explained(raw: msgspec.Raw) -> LifecycleEvent:
         raise Refused("", Reason.MALFORMED, "an event must be valid JSON") from None
     if not isinstance(fields, dict):
         raise Refused("", Reason.MALFORMED, "an event must be an object")
-    said = {name: value for name, value in fields.items() if value is not None}
-    _write_integers(said)
+    said = with_integers({name: value for name, value in fields.items() if value is not None}, _INTEGERS)
     # The path in the exception's text is for people, and quotes the value: asked again field by field.
     type_ = said.get("type")
     if not isinstance(type_, str) or type_ not in TYPES:
@@ -145,22 +147,6 @@ def _explained(raw: msgspec.Raw) -> LifecycleEvent:
     least = {"type": type_, "status": said["status"], "model": ""}
     field = next(name for name in WANTED if name in said and not _fits(least | {name: said[name]}, struct))
     raise Refused(field, Reason.TIMESTAMP if field in _TIMES else Reason.FIELD_TYPE, f"{field} {WANTED[field]}")
-
-
-def _write_integers(fields: dict[str, Any]) -> None:
-    """Replace whole floats where integers are wanted: to JSON Schema, and to many who write JSON, 3.0 is one."""
-    ids, documents = fields.get("ids"), fields.get("documents")
-    if "count" in fields:
-        fields["count"] = _integer(fields["count"])
-    if isinstance(ids, list):
-        fields["ids"] = [_integer(each) for each in ids]
-    for document in documents if isinstance(documents, list) else ():
-        if isinstance(document, dict) and "id" in document:
-            document["id"] = _integer(document["id"])
-
-
-def _integer(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _fits(fields: dict[str, Any], struct: type[LifecycleEvent]) -> bool:
@@ -202,7 +188,7 @@ def _check(event: LifecycleEvent) -> None:
 
 
 def _check_documents(event: Documents) -> None:
-    ways = ("ids", "documents") if event.status in {"withdrawn", "restored"} else ("count", "ids", "documents")
+    ways = ("count", "ids", "documents") if event.status in COUNTED else ("ids", "documents")
     sent = [way for way in ("count", "ids", "documents") if getattr(event, way) is not None]
     if len(sent) != 1 or sent[0] not in ways:
         field = next((way for way in sent if way not in ways), ways[-1])

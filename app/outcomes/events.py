@@ -15,6 +15,7 @@ from app.decode.errors import Malformed, Refused, UnsupportedMediaType
 from app.decode.event import MAX_ID_BYTES, Rule, event_id, timestamp_seconds
 from app.decode.json_document import check_size, parse
 from app.decode.limits import Limits
+from app.decode.whole_numbers import whole, with_integers
 from app.model import EventError, Outcome, Reason
 from app.outcomes.memory import query_keys
 
@@ -39,6 +40,9 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(Outcome._fields, _VALUE),
     "timestamp": Rule(Reason.TIMESTAMP, "must be unix seconds (a number) or an RFC 3339 string"),
 }
+
+
+_INTEGERS: Final = {"query_id": whole}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +107,9 @@ def _listed(body: bytes) -> list[Any]:
 def _event(fields: object) -> OutcomeEvent:
     if not isinstance(fields, dict):
         raise Refused("", Reason.MALFORMED, "an outcome must be an object")
+    if (event := _converted(fields)) is not None:
+        return event
+    fields = with_integers(fields, _INTEGERS)
     if (event := _converted(fields)) is not None:
         return event
     # Asked again one by one: the path in the exception's text is for people, and quotes the value.
