@@ -77,6 +77,17 @@ EXPORTER: Final[Sequence[Alert]] = (
         dashboard="exporter",
     ),
     Alert(
+        "EmbeddingDriftAccessNotReloaded",
+        "warning",
+        "15m",
+        "  embedding_exporter_access_reload_failed == 1",
+        "A file of access is wrong: the one before it holds.",
+        "The exporter at {{ $labels.instance }} cannot read its new certificate, key, tokens or web configuration, and "
+        "goes on with those it had: when they expire, nobody gets in.",
+        quiet=None,
+        dashboard="exporter",
+    ),
+    Alert(
         "EmbeddingDriftMaintenance",
         "none",
         "0s",

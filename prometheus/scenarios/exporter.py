@@ -16,6 +16,7 @@ _SAVED: Final = "embedding_exporter_state_last_success_timestamp_seconds"
 _SHED: Final = 'embedding_exporter_shed_requests_total{reason="requests"}'
 _NOT_WRITTEN: Final = 'embedding_event_failures_total{reason="not_written"}'
 _UNPROTECTED: Final = 'embedding_exporter_unprotected{role="ingest"}'
+_NOT_RELOADED: Final = "embedding_exporter_access_reload_failed"
 _MAINTENANCE: Final = "embedding_maintenance"
 
 EXPORTER: Final[Sequence[Scenario]] = (
@@ -136,6 +137,22 @@ EXPORTER: Final[Sequence[Scenario]] = (
             "mended": {_UNPROTECTED: "1+0x50 0+0xN"},
             "nan": {_UNPROTECTED: NAN},
             "absent": {_UNPROTECTED: None},
+        },
+    ),
+    Scenario(
+        "EmbeddingDriftAccessNotReloaded",
+        "warning",
+        {_NOT_RELOADED: "1+0xN"},
+        "17m",
+        "14m",
+        "The exporter at fires cannot read its new certificate, key, tokens or web configuration, and "
+        "goes on with those it had: when they expire, nobody gets in.",
+        about=ABOUT,
+        silent={
+            "reloaded": {_NOT_RELOADED: "0+0xN"},
+            "replaced_one_file_after_the_other": {_NOT_RELOADED: "1+0x10 0+0xN"},
+            "nan": {_NOT_RELOADED: NAN},
+            "absent": {_NOT_RELOADED: None},
         },
     ),
     Scenario(
