@@ -154,6 +154,30 @@ def test_columns_of_unknown_names_are_not_looked_at():
     assert 2 == len(run(extra=pa.array([[None], [None]]), more=pa.nulls(2)).batch)
 
 
+def test_a_name_that_comes_twice_is_no_field():
+    """Which of the two was meant nobody can tell."""
+    names = ["model", "error", "event_id", "error"]
+    batch = pa.RecordBatch.from_arrays([pa.array([each]) for each in ("e5", "timeout", "a", "other")], names)
+
+    decoded = run_body(stream(batch))
+
+    assert ["a"] == decoded.batch.event_ids
+    assert decoded.batch.errors is None
+
+
+@pytest.mark.parametrize("beside", [pa.array([1.0] * 3), pa.array(["x" * 3000] * 3)], ids=["little", "much"])
+def test_vectors_stay_in_a_body_only_where_they_are_nearly_all_of_it(beside):
+    """They outlive the request: a staged vector must not keep a body of megabytes."""
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(3 * 768, np.float32)), 768)
+    body = stream(pa.RecordBatch.from_pydict({"model": ["e5"] * 3, "embedding": vectors, "extra": beside}))
+
+    kept = decode(ARROW, None, body, LIMITS, NOW).batch.vectors.values
+
+    start = np.frombuffer(body, np.uint8).ctypes.data
+    within = start <= kept.ctypes.data < start + len(body)
+    assert within == (kept.nbytes > 0.8 * len(body)) == (beside.type == pa.float64())
+
+
 def test_no_texts_may_have_no_offsets():
     """The format lets writers leave the only one of them out, in a list of nothing as in a batch of nothing."""
     nothing = pa.Array.from_buffers(pa.string(), 0, [None, pa.py_buffer(b""), pa.py_buffer(b"")])
@@ -282,6 +306,15 @@ def test_many_tiny_objects_and_many_empty_batches_are_too_large():
 
     with pytest.raises(TooLarge, match="more than 100 values"):
         run(limits, n=1, top_k=results)
+    with pytest.raises(TooLarge, match="more than 100 values"):
+        run(limits, n=1, ids=pa.array([["x"] * 101]))
+    hidden = pa.Array.from_buffers(  # a row of 101 under a null, which nobody makes
+        pa.list_(pa.string()),
+        2,
+        [pa.py_buffer(bytes([0b10])), pa.py_buffer(np.array([0, 101, 102], np.int32).tobytes())],
+        children=[pa.array(["x"] * 101 + ["y"])],
+    )
+    assert [None, ["y"]] == run(limits, ids=hidden).batch.ids
     with pytest.raises(TooLarge, match="messages"):
         run_body(stream(*[pa.RecordBatch.from_pydict({"model": pa.array([], pa.string())})] * 30), limits)
     with pytest.raises(TooLarge, match="metadata"):

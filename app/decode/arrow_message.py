@@ -19,6 +19,11 @@ _RECORD_BATCH: Final = 3
 _DICTIONARY_DATA: Final = 1
 _COMPRESSION: Final = 3
 
+_uint8: Final = struct.Struct("<B").unpack_from
+_uint16: Final = struct.Struct("<H").unpack_from
+_uint32: Final = struct.Struct("<I").unpack_from
+_int32: Final = struct.Struct("<i").unpack_from
+
 
 def is_compressed(metadata: Buffer) -> bool:
     """Whether a record batch, or the dictionary's, says that its buffers are compressed; constant time.
@@ -30,27 +35,29 @@ def is_compressed(metadata: Buffer) -> bool:
     kind, header = _field(data, message, _HEADER_TYPE), _field(data, message, _HEADER)
     if kind is None or header is None:
         return False
-    batch: int | None = _table(data, header)
-    (number,) = struct.unpack_from("<B", data, kind)
-    if number == _DICTIONARY_BATCH:
-        inner = _field(data, _table(data, header), _DICTIONARY_DATA)
-        batch = None if inner is None else _table(data, inner)
-    elif number != _RECORD_BATCH:
+    (number,) = _uint8(data, kind)
+    if number not in (_RECORD_BATCH, _DICTIONARY_BATCH):
         return False
-    return batch is not None and _field(data, batch, _COMPRESSION) is not None
+    batch = _table(data, header)
+    if number == _DICTIONARY_BATCH:
+        inner = _field(data, batch, _DICTIONARY_DATA)
+        if inner is None:
+            return False
+        batch = _table(data, inner)
+    return _field(data, batch, _COMPRESSION) is not None
 
 
 def _table(data: memoryview, position: int) -> int:
     """Where the table begins that the offset at this position leads to."""
-    return position + int(struct.unpack_from("<I", data, position)[0])
+    return position + int(_uint32(data, position)[0])
 
 
 def _field(data: memoryview, table: int, slot: int) -> int | None:
     """Where the field of this number is; None where the table has none."""
-    vtable = table - int(struct.unpack_from("<i", data, table)[0])
-    (size,) = struct.unpack_from("<H", data, vtable)
+    vtable = table - int(_int32(data, table)[0])
+    (size,) = _uint16(data, vtable)
     entry = 4 + 2 * slot
     if entry + 2 > size:
         return None
-    (distance,) = struct.unpack_from("<H", data, vtable + entry)
+    (distance,) = _uint16(data, vtable + entry)
     return table + int(distance) if distance else None

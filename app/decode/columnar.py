@@ -15,7 +15,7 @@ import pybase64
 from app.decode.columns import check_count, judge
 from app.decode.errors import Malformed, Refused
 from app.decode.event import IN_BYTES, INTEGERS, RULES, UNFIT, Event, refuse
-from app.decode.fields import Refusals, Sent, taken
+from app.decode.fields import Refusals, Sent, carried, taken
 from app.decode.limits import Limits
 from app.decode.number_rows import NumberRows, matrix
 from app.decode.whole_numbers import whole
@@ -124,7 +124,7 @@ def _typed(columns: Mapping[str, Sequence[Any]], refusals: Refusals) -> Sent:
         both = zip(column, found[name], strict=True)
         found[name] = [value if isinstance(value, bytes) else each for value, each in both]
     # As of events side by side: what no event carries is not there.
-    return {name: column for name, column in found.items() if column.count(None) < len(column)}
+    return {name: column for name, column in found.items() if carried(column)}
 
 
 def _converted(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any] | None:

@@ -32,7 +32,13 @@ def side_by_side(events: Sequence[Event]) -> Sent:
         return {field: (value,) for field, value in said if value is not None}
     columns = zip(*map(msgspec.structs.astuple, events), strict=True)
     named = zip(Event.__struct_fields__, columns, strict=False)
-    return {field: column for field, column in named if column.count(None) < len(column)}
+    return {field: column for field, column in named if carried(column)}
+
+
+def carried(column: Sequence[object]) -> bool:
+    """Whether at least one event carries the field."""
+    # Nearly always the first does or none: to count asks each text and list whether it equals None, 20 ns each.
+    return bool(column) and (column[0] is not None or column.count(None) < len(column))
 
 
 def taken(sent: Sent, kept: Sequence[int]) -> Sent:
@@ -43,7 +49,7 @@ def taken(sent: Sent, kept: Sequence[int]) -> Sent:
             left[field] = column.take(kept)
         else:
             values = [column[i] for i in kept]
-            if values.count(None) < len(values):
+            if carried(values):
                 left[field] = values
     return left
 

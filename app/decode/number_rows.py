@@ -22,7 +22,7 @@ class NumberRows:
     """One row an event, in one flat array; a decoder's answer for `embedding` or `scores` beside a list of them."""
 
     rows: Ragged
-    """Empty where the event has none. Owns its memory: a view would keep the whole request."""
+    """Empty where the event has none. Nearly all of what it lies in, or its own memory: it outlives the request."""
     present: NDArray[np.bool_] | None
     """Which events carry a row at all; None where all do."""
 
@@ -67,11 +67,11 @@ class NumberRows:
 def matrix(field: str, data: bytes, rows: int) -> NumberRows:
     """The rows of a matrix of little-endian float32, one after the other, all of one length.
 
-    Raises `Refused` where the bytes cannot be divided so.
+    They stay where they are: the bytes are of the matrix alone. Raises `Refused` where they cannot be divided so.
     """
     if not data or len(data) % (4 * rows):
         raise refuse(field, "as one value must be a matrix of little-endian float32: as many numbers for each event")
-    values = np.frombuffer(data, "<f4").copy()
+    values = np.frombuffer(data, "<f4")
     return NumberRows(ragged(values, [values.size // rows] * rows), None)
 
 
