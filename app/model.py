@@ -1,15 +1,14 @@
-"""Values that every layer shares: series keys, event columns, scores, durations and the clock."""
+"""Values that every layer shares: series keys, event columns, scores and durations."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from hashlib import blake2b
 from itertools import chain, repeat
-from typing import Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -519,19 +518,3 @@ class Timing:
             else:
                 changes[each.name] = value / time_scale
         return replace(self, **changes)  # type: ignore[arg-type]
-
-
-class Clock(Protocol):
-    """Where the time comes from; made once, in main."""
-
-    def now(self) -> float:
-        """Unix seconds."""
-        ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return time.time()

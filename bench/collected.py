@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from app.clock import Clock
 from app.evaluate import Evaluator
 from app.lifecycle import Lifecycle
 from app.metrics.collector import ExporterCollector
 from app.metrics.own import OwnMetrics
-from app.model import Clock
 from app.outcomes import OutcomeMemory
 from app.store import SeriesStore
 
 
 @dataclass(slots=True)
-class ToldClock:
+class ToldClock(Clock):
     """Stands still until it is told another time."""
 
     seconds: float

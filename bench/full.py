@@ -14,10 +14,11 @@ import numpy as np
 from app.baseline import Pinned
 from app.baseline.calibrate import calibrate
 from app.baseline.reference import PinnedBaseline, freeze
+from app.clock import Clock
 from app.drift.calibration import Calibration
 from app.evaluate import Evaluator, Rules
 from app.main import Ticker
-from app.model import Clock, EventBatch, SeriesKey, Timing
+from app.model import EventBatch, SeriesKey, Timing
 from app.store import MemoryStore
 from bench.fill import CHUNK, FINAL_AT, NOW, budget, events, full_series, full_store, key
 
@@ -104,7 +105,7 @@ def traffic(count: int) -> list[Traffic]:
     return [Traffic(key(number)) for number in range(count)]
 
 
-class FastClock:
+class FastClock(Clock):
     """Runs from `NOW` on, as many times faster than the machine's as an evaluation of sixteen series is sooner done.
 
     So that each evaluation in a row finds as many new events and panes as those that come every ten seconds.

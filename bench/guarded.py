@@ -13,11 +13,12 @@ import numpy as np
 
 from app.baseline import Pinned, Reader
 from app.baseline.content import content_id
+from app.clock import SystemClock
 from app.compare import Reference
 from app.decode import Limits, decode
 from app.evaluate import Evaluator, Rules
 from app.metrics import encode
-from app.model import SeriesKey, SystemClock, Timing
+from app.model import SeriesKey, Timing
 from app.store import MemoryStore
 from bench.bodies import Encoding
 from bench.collected import collected

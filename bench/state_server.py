@@ -12,11 +12,12 @@ from unittest.mock import patch
 import uvicorn
 
 from app import allocator, logs
+from app.clock import Clock
 from app.config import Settings
 from app.main import create_app, create_store, restoring, take_directory
 
 
-class Onward:
+class Onward(Clock):
     """Runs on from a given time as fast as the machine's clock."""
 
     def __init__(self, began: float) -> None:

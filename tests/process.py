@@ -20,12 +20,13 @@ STOP_SECONDS = 30
 class Process:
     """One exporter on a free port; its log is read from a file."""
 
-    def __init__(self, folder, *flags, listen="127.0.0.1:0", context=None):
+    def __init__(self, folder, *flags, listen="127.0.0.1:0", context=None, program=("app.cli",)):
+        """`program` is a module and its arguments before the command."""
         self.context = context  # of TLS
         self.headers = {}  # of every request
         self._log = (folder / "log").open("w+")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--listen", listen, *flags],
+            [sys.executable, "-m", *program, "serve", "--listen", listen, *flags],
             stdout=subprocess.DEVNULL,
             stderr=self._log,
             env={name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)},

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"model", "tree", "journal"},
+    {"clock"},
     {"distribution", "cosine", "halves", "projection"},
     {"sketch", "decode", "drift", "signals", "relevance", "vector_file"},
     {"frame", "lifecycle", "outcomes", "triage", "canary"},

@@ -148,7 +148,7 @@ class Maximal:
     """An exporter with one series that has all there is: error types, faults, limits, and the full view."""
 
     def __init__(self):
-        clock = FakeClock()
+        self.clock = clock = FakeClock()
         store = MemoryStore(Timing(), max_series=8, max_state_bytes=10**9, seed=7)
         faults = [None, VectorFault.ZERO, VectorFault.NON_FINITE]
         vectors, scores = [[3.0, 4.0], None, None], [[0.75, 0.5]] * 3
@@ -248,6 +248,29 @@ def test_openmetrics_has_the_same_families(maximal):
     )
 
     assert samples_by_family(text).keys() == {f.name + ("_total" if f.type == "counter" else "") for f in families}
+
+
+def test_times_are_told_by_the_machine_s_clock(maximal):
+    """Where it was set they, and those of exemplars, and nothing else are other by as much; set right, none is."""
+    openmetrics = "application/openmetrics-text;version=1.0.0"
+
+    def told():
+        own = ("process_", "python_", "embedding_exporter_scrape_duration_seconds")
+        return [line for line in maximal.scrape(openmetrics).splitlines() if not line.startswith(own)]
+
+    before = told()
+    maximal.clock.set_by(86400.0)
+    moved = told()
+    maximal.clock.set_by(-86400.0)
+
+    assert before == told()
+    pairs = [(old, new) for old, new in zip(before, moved, strict=True) if old != new]
+    names = {old.partition("{")[0].partition(" ")[0] for old, _ in pairs if " # " not in old}
+    assert names == {family.name for family in FAMILIES if family.name.endswith("_timestamp_seconds")}
+    assert any(" # " in old for old, _ in pairs)
+    for old, new in pairs:
+        assert old.rpartition(" ")[0] == new.rpartition(" ")[0]
+        assert 86400.0 == float(new.rpartition(" ")[2]) - float(old.rpartition(" ")[2])
 
 
 def test_promtool_has_nothing_to_say(maximal, promtool):

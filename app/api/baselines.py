@@ -120,7 +120,8 @@ def _upload(services: Services, chunks: list[bytes], named: dict[str, str], repl
         data = b"".join(chunks)
         chunks.clear()
         refuse_inflated(data, MAX_UPLOAD_BYTES)
-        baseline = reader.baseline(data, named, services.clock.now())
+        now, offset = services.clock.reading()
+        baseline = reader.baseline(data, named, now + offset).moved(-offset)
     except (ValueError, MemoryError) as error:
         return error_reply(_status(error), str(error) or "too large for this machine: a sample of its rows will do")
     return _adopt(services, baseline, replace)
@@ -145,7 +146,7 @@ def _adopt(services: Services, baseline: PinnedBaseline, replace: bool) -> Respo
     except BaselineExists:
         return error_reply(409, "the series has a final baseline: send replace=true to replace it")
     services.save_baselines()
-    return json_reply(_told(baseline), 201)
+    return json_reply(_told(services, baseline), 201)
 
 
 def _pin(services: Services, wanted: PinRequest) -> Response:
@@ -162,7 +163,7 @@ def _pin(services: Services, wanted: PinRequest) -> Response:
     except NotEnoughEvents as error:
         return error_reply(422, str(error))
     services.save_baselines()
-    return json_reply(_told(baseline), 201)
+    return json_reply(_told(services, baseline), 201)
 
 
 async def get_baseline(request: Request) -> Response:
@@ -175,7 +176,7 @@ def _export(services: Services, baseline_id: str) -> Response:
     if baseline is None:
         return _unknown()
     headers = {"Content-Disposition": f'attachment; filename="baseline-{baseline.id}.npz"'}
-    return Response(to_bytes(baseline), 200, headers, "application/octet-stream")
+    return Response(to_bytes(baseline.moved(services.clock.offset())), 200, headers, "application/octet-stream")
 
 
 async def delete_baseline(request: Request) -> Response:
@@ -201,17 +202,17 @@ def _unknown() -> Response:
 
 
 def _all_told(services: Services) -> list[dict[str, object]]:
-    return [_told(baseline) for baseline in services.pinned.all()]
+    return [_told(services, baseline) for baseline in services.pinned.all()]
 
 
-def _told(baseline: PinnedBaseline) -> dict[str, object]:
+def _told(services: Services, baseline: PinnedBaseline) -> dict[str, object]:
     return {
         "id": baseline.id,
         **baseline.key._asdict(),
         "baseline": baseline.name,
         "state": baseline.state,
         "origin": baseline.origin,
-        "created": baseline.created,
+        "created": baseline.created + services.clock.offset(),
         "seconds": baseline.seconds,
         "events": baseline.events,
         "signals": {name: distribution.n for name, distribution in baseline.content.signals.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 from fastapi import Request, Response
 
 from app.api.intake import intake
@@ -23,7 +24,9 @@ async def post_events(request: Request) -> Response:
 
 
 def _read(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> SentEvents:
-    now = services.clock.now()
-    decoded = decode(content_type, content_encoding, body, services.limits, now)
+    now, offset = services.clock.reading()
+    decoded = decode(content_type, content_encoding, body, services.limits, now + offset)
+    if offset:
+        decoded.batch.timestamp = np.minimum(decoded.batch.timestamp - offset, now)
     decoded.batch.withdrawn = services.lifecycle.withdrawn_results(decoded.batch)
     return SentEvents(decoded.batch, decoded.errors, now)

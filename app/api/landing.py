@@ -37,7 +37,7 @@ async def get_landing(request: Request) -> Response:
 
 def _render(services: Services) -> str:
     evaluation = services.evaluator.latest
-    now = services.clock.now()
+    now, offset = services.clock.reading()
     cards = [_card(services, totals, evaluation.series.get(totals.key), now) for totals in services.store.totals(now)]
     counts = services.store.counts()
     return _page.render(
@@ -45,7 +45,7 @@ def _render(services: Services) -> str:
         cards=sorted(cards, key=lambda card: card["order"], reverse=True),
         counts=counts,
         time_scale=services.time_scale,
-        evaluated=None if evaluation.at == 0 else datetime.fromtimestamp(evaluation.at, UTC),
+        evaluated=None if evaluation.at == 0 else datetime.fromtimestamp(evaluation.at + offset, UTC),
         refresh_seconds=max(2, round(services.timing.evaluation_seconds)),
     )
 

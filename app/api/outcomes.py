@@ -79,6 +79,6 @@ async def post_outcomes(request: Request) -> Response:
 
 
 def _read(services: Services, content_type: str | None, content_encoding: str | None, body: bytes) -> SentOutcomes:
-    now = services.clock.now()
-    decoded = decode_outcomes(content_type, content_encoding, body, services.limits, now)
+    now, offset = services.clock.reading()
+    decoded = decode_outcomes(content_type, content_encoding, body, services.limits, now + offset)
     return SentOutcomes(decoded.query_keys.tolist(), decoded.outcomes, decoded.errors, now)

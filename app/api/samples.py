@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from app.api.replies import Reply, json_body, refusal
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
 from app.model import SeriesKey
+from app.triage import LowMatch
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
@@ -62,9 +64,13 @@ async def get_samples(request: Request) -> Response:
 
 
 def _told(services: Services, wanted: dict[str, str], limit: int) -> list[dict[str, object]]:
-    now = services.clock.now()
+    now, offset = services.clock.reading()
     chosen = [each for each in services.store.series() if wanted.items() <= each.key._asdict().items()]
     return [
-        {"id": each.key.id, **each.key._asdict(), "queries": each.lowest_matches(now)[:limit]}
+        {"id": each.key.id, **each.key._asdict(), "queries": _by_offset(each.lowest_matches(now)[:limit], offset)}
         for each in sorted(chosen, key=lambda series: series.key)
     ]
+
+
+def _by_offset(matches: list[LowMatch], offset: float) -> list[LowMatch]:
+    return [replace(each, timestamp=each.timestamp + offset) for each in matches] if offset else matches

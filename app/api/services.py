@@ -10,12 +10,13 @@ from app.access import Access
 from app.api.admission import Admission
 from app.api.body import BodyReader
 from app.baseline import Pinned
+from app.clock import Clock
 from app.decode import Limits
 from app.evaluate import Evaluator
 from app.intake import Intake
 from app.lifecycle import Lifecycle
 from app.metrics import Metrics
-from app.model import Clock, Timing
+from app.model import Timing
 from app.outcomes import OutcomeMemory, RecentOutcomes
 from app.store import SeriesStore
 

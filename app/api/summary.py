@@ -15,9 +15,9 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 def summaries(services: Services) -> list[dict[str, object]]:
     """One entry a series, the one with the highest score first; counts are live, scores of the last evaluation."""
-    evaluation = services.evaluator.latest
+    evaluation, offset = services.evaluator.latest, services.clock.offset()
     entries = [
-        (summary(totals, view), height(highest_score(view)))
+        (summary(totals, view, offset), height(highest_score(view)))
         for totals in services.store.totals(services.clock.now())
         for view in [evaluation.series.get(totals.key)]
     ]
@@ -52,13 +52,16 @@ def _known(value: float | None) -> float:
     return float("-inf") if value is None else value
 
 
-def summary(totals: Totals, view: SeriesView | None) -> dict[str, object]:
-    """One series; null is what is not known, and what an evaluation finds comes with the first one."""
+def summary(totals: Totals, view: SeriesView | None, offset: float) -> dict[str, object]:
+    """One series; null is what is not known, and what an evaluation finds comes with the first one.
+
+    `offset` is the clock's.
+    """
     entry: dict[str, object] = {
         "id": totals.key.id,
         **totals.key._asdict(),
-        "first_seen": totals.first_seen,
-        "last_event": totals.last_event,
+        "first_seen": totals.first_seen + offset,
+        "last_event": totals.last_event + offset,
         "dimension": totals.dimension,
         "similarity_metric": totals.similarity_metric,
         "events": totals.events,
@@ -77,7 +80,7 @@ def summary(totals: Totals, view: SeriesView | None) -> dict[str, object]:
             name: [suspect._asdict() for suspect in suspects] for name, suspects in view.suspects.items()
         }
         entry["windows"] = {window.name: _window(window) for window in view.windows.values()}
-        entry["baselines"] = {each.name: _baseline(each) for each in view.baselines}
+        entry["baselines"] = {each.name: _baseline(each, offset) for each in view.baselines}
         entry["scores"] = [
             {**score._asdict(), "score": score.score} for score in sorted(view.scores, key=height, reverse=True)
         ]
@@ -118,13 +121,13 @@ def _window(window: WindowView) -> dict[str, object]:
     }
 
 
-def _baseline(baseline: BaselineView) -> dict[str, object]:
+def _baseline(baseline: BaselineView, offset: float) -> dict[str, object]:
     return {
         "state": baseline.state,
         "origin": baseline.origin,
         "id": baseline.id,
         "events": baseline.events,
-        "created": baseline.created,
+        "created": None if baseline.created is None else baseline.created + offset,
         "covered_seconds": baseline.covered_seconds,
         "peer": None if baseline.peer is None else baseline.peer._asdict(),
         "progress": None if baseline.progress is None else asdict(baseline.progress),

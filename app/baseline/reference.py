@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -50,6 +50,10 @@ class PinnedBaseline:
     def name(self) -> str:
         """As in the label `baseline`."""
         return "uploaded" if self.origin == "uploaded" else "pinned"
+
+    def moved(self, seconds: float) -> PinnedBaseline:
+        """The same, made so much later by another clock."""
+        return replace(self, created=self.created + seconds) if seconds else self
 
     @property
     def poor_match_limit(self) -> float | None:

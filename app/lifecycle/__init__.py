@@ -11,6 +11,7 @@ from app.lifecycle.events import (
     LifecycleEvent,
     Maintenance,
     Reindex,
+    move,
 )
 from app.lifecycle.lifecycle import LeftOut, Lifecycle, LifecycleView
 from app.lifecycle.reading import Lines, read
@@ -34,5 +35,6 @@ __all__ = [
     "Reindex",
     "ReindexView",
     "Spans",
+    "move",
     "read",
 ]

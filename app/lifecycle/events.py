@@ -149,3 +149,22 @@ STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "maintenance": get_args(MaintenanceStatus),
 }
 """`type` -> what its `status` may be."""
+
+
+def move(event: LifecycleEvent, seconds: float) -> None:
+    """Make every time that an event tells later by so many seconds; what is no time is left, to be refused."""
+    event.timestamp = _moved(event.timestamp, seconds)
+    if isinstance(event, Maintenance):
+        event.until = _moved(event.until, seconds)
+    elif isinstance(event, Documents):
+        for document in event.documents or ():
+            document.timestamp = _moved(document.timestamp, seconds)
+
+
+def _moved(told: When | None, seconds: float) -> When | None:
+    if told is None:
+        return None
+    try:
+        return (told.timestamp() if isinstance(told, datetime) else float(told)) + seconds
+    except (ValueError, OverflowError):
+        return told

@@ -14,6 +14,7 @@ from app import __version__
 from app.access import Access, AccessError, Files, Role
 from app.api import Admission, BodyReader, DirectApp, Services, add_routes
 from app.baseline import BASELINES, Budget
+from app.clock import Clock
 from app.config import Settings
 from app.decode import Limits
 from app.evaluate import Evaluator, Rules
@@ -24,7 +25,7 @@ from app.main.input_key import read_input_key
 from app.main.restoring import load_baselines, restored
 from app.main.ticker import SHORTEST_TICK_SECONDS, Ticker
 from app.metrics import build
-from app.model import Clock, Timing
+from app.model import Timing
 from app.outcomes import MEMORY_SECONDS, OutcomeMemory, RecentOutcomes
 from app.state import Keeper, Kept, StateDirectory, StateFacts
 from app.store import STORES, SeriesStore

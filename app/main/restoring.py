@@ -7,10 +7,10 @@ import gc
 import structlog
 
 from app.baseline import VECTORS, Pinned, Reader
+from app.clock import Clock
 from app.config import Settings
 from app.main.errors import StartError
 from app.main.ticker import SHORTEST_TICK_SECONDS
-from app.model import Clock
 from app.state import INTERVAL_SECONDS, Keeper, Kept, Mode, StateDirectory, StateError
 
 log = structlog.get_logger("app.main")
@@ -57,7 +57,8 @@ def load_baselines(settings: Settings, pinned: Pinned, input_key: bytes, clock: 
     reader = Reader(input_key, settings.max_label_bytes, settings.max_dimension, pinned.projected)
     for path in settings.baseline:
         try:
-            baseline = reader.baseline(path.read_bytes(), {}, clock.now())
+            now, offset = clock.reading()
+            baseline = reader.baseline(path.read_bytes(), {}, now + offset).moved(-offset)
             if keeper is None or not keeper.baselines.knows(baseline):
                 pinned.adopt(baseline)
         except (OSError, ValueError) as error:

@@ -12,11 +12,11 @@ import structlog
 from app import __version__
 from app.access import Access, Role
 from app.api import INGEST_PATHS, MAIN, METRICS, Doorstep
+from app.clock import SystemClock
 from app.config import Address, Settings
 from app.main.application import create_app, create_store
 from app.main.errors import StartError
 from app.main.restoring import take_directory
-from app.model import SystemClock
 from app.server import Connections, enough_descriptors, make_server
 
 log = structlog.get_logger("app.main")

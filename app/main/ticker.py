@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from app.model import Clock
+from app.clock import Clock
 
 log = structlog.get_logger("app.main")
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from app.clock import Clock
 from app.lifecycle import Lifecycle
 from app.metrics.collector import Evaluations, ExporterCollector
 from app.metrics.exposition import Exposition, Rendered
 from app.metrics.own import OwnMetrics
 from app.metrics.runtime import register_runtime
-from app.model import Clock
 from app.outcomes import OutcomeMemory
 from app.state import StateFacts
 from app.store import SeriesStore

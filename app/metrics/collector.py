@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from app.clock import Clock
 from app.evaluate import Evaluation
 from app.lifecycle import Lifecycle, LifecycleView
 from app.metrics.baselines import BASELINES
@@ -29,7 +30,7 @@ from app.metrics.sources import SOURCES
 from app.metrics.state import STATE
 from app.metrics.traffic import TRAFFIC
 from app.metrics.windows import WINDOWS
-from app.model import FOLDED, Clock, SeriesKey
+from app.model import FOLDED, SeriesKey
 from app.outcomes import OutcomeCounts, OutcomeMemory, OutcomeTotals
 from app.relevance import RelevanceSums
 from app.series import Totals
@@ -113,26 +114,25 @@ class ExporterCollector(Collector):
         """The families that have samples, in the catalogue's order, series sorted by their key."""
         # One at a time: a section keeps its lines for the next scrape.
         with self._lock:
-            return iter([*in_slices(self._families(self._clock.now()))])
+            return iter([*in_slices(self._families(*self._clock.reading()))])
 
-    def _families(self, now: float) -> Iterator[Metric]:
+    def _families(self, now: float, offset: float) -> Iterator[Metric]:
         totals = {each.key: each for each in self._store.totals(now)}
         evaluation = self._evaluations.latest
-        yield from self._traffic.families(totals)
+        yield from self._traffic.families(totals, offset)
         labelled = {key: each.relevance for key, each in totals.items() if each.relevance is not None}
         yield from self._relevance.families(labelled)
         outcomes = self._outcomes.totals()
         yield from self._came_of.families({key: each for key, each in outcomes.series.items() if key in totals})
         yield from self._unmatched.families({(): outcomes})
-        yield from self._scores.families(self._evaluated(evaluation))
+        yield from self._scores.families(self._evaluated(evaluation), offset)
         live = [key for key in totals if key != FOLDED]
         yield from self._announced.families({key: self._lifecycle.announced(key) for key in live})
         yield from self._versions.families({(): evaluation})
         yield from self._slices.families({(): self._store.slices(now)})
-        yield from self._told.families({(): self._lifecycle.view(now, {key.model for key in live})})
-        yield from self._vitals.families(
-            {(): Vitals(self._own.totals(), self._store.counts(), evaluation, self._state())}
-        )
+        yield from self._told.families({(): self._lifecycle.view(now, {key.model for key in live})}, offset)
+        vitals = Vitals(self._own.totals(), self._store.counts(), evaluation, self._state())
+        yield from self._vitals.families({(): vitals}, offset)
 
     def _evaluated(self, evaluation: Evaluation) -> Mapping[SeriesKey, Evaluated]:
         """The series of an evaluation; the same objects as before while there is no new one."""

@@ -58,6 +58,11 @@ class Family:
     """A sentence or two: what it is, its unit, how to read it."""
 
     @property
+    def is_time(self) -> bool:
+        """Whether its values are unix seconds."""
+        return self.name.endswith("_timestamp_seconds")
+
+    @property
     def client_name(self) -> str:
         """As the client library and OpenMetrics have it: a counter's without _total."""
         return self.name.removesuffix("_total") if self.kind == "counter" else self.name
@@ -101,6 +106,23 @@ class Source(Generic[T]):
 
     family: Family
     read: Callable[[T], Iterable[Reading]]
+
+
+def moved(source: Source[T], seconds: float) -> Callable[[T], Iterable[Reading]]:
+    """How to read a source with its times, of samples or of exemplars, later by so many seconds."""
+    if not seconds or not (source.family.is_time or source.family.kind == "histogram"):
+        return source.read
+
+    def later(value: Value) -> Value:
+        if isinstance(value, TracedCounts):
+            traces = {
+                position: each._replace(timestamp=each.timestamp + seconds)
+                for position, each in value.exemplars.items()
+            }
+            return TracedCounts(value.counts, traces)
+        return value if value is None or isinstance(value, BucketCounts) else value + seconds
+
+    return lambda state: [(labels, later(value)) for labels, value in source.read(state)]
 
 
 def families(sources: Iterable[Source[Any]]) -> tuple[Family, ...]:

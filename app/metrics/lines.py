@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from app.metrics.family import Family, Reading, Source, TracedCounts, makes_sample
+from app.metrics.family import Family, Reading, Source, TracedCounts, makes_sample, moved
 from app.metrics.notation import number, numbers, pair
 from app.series.traced import Exemplar
 from app.sketch import BucketCounts
@@ -62,10 +62,18 @@ class Section(Generic[P, T]):
         self._states: Mapping[P, T] | None = {}
         """As of the last call; None where that was given up."""
         self._ordered: list[P] = []
+        self._offset = 0.0
 
-    def families(self, states: Mapping[P, T]) -> Iterator[Exposed]:
-        """Those that have samples; states sorted by their place. Each is written when its turn comes."""
+    def families(self, states: Mapping[P, T], offset: float = 0.0) -> Iterator[Exposed]:
+        """Those that have samples; states sorted by their place. Each is written when its turn comes.
+
+        Times are told later by `offset` seconds than they are in the states.
+        """
         before, self._states = self._states, None
+        if offset != self._offset:
+            before, self._offset = None, offset
+            for each in self._written:
+                each.tell_later_by(offset)
         known: Mapping[P, object] = {} if before is None else before
         moved = before is None or states.keys() != known.keys()
         if moved:
@@ -89,6 +97,7 @@ class _Written(Generic[P, T]):
 
     def __init__(self, source: Source[T]) -> None:
         self._source = source
+        self._read = source.read
         self._told: Callable[[Sequence[Iterable[Reading]]], _Told] = (
             _buckets if source.family.kind == "histogram" else _numbers
         )
@@ -100,13 +109,17 @@ class _Written(Generic[P, T]):
         self.lines = b""
         """Without exemplars."""
 
+    def tell_later_by(self, seconds: float) -> None:
+        """From the next `rewrite` on, which is to be of all states, times are later by so much than they are read."""
+        self._read = moved(self._source, seconds)
+
     def rewrite(self, ordered: Sequence[P], states: Mapping[P, T], changed: Sequence[P], *, moved: bool) -> None:
         """Write the lines of the changed states, drop those of the departed; `moved` where any came or went.
 
         `changed` is in the order of `ordered`. Linear in the samples of what changed, a microsecond each with the
         reading, and in the bytes of all.
         """
-        read = self._source.read
+        read = self._read
         told = self._told([read(states[place]) for place in changed])
         texts = numbers(told.values)
         if not moved and len(changed) == len(ordered) and (told.heads, told.ends) == self._layout:
@@ -157,7 +170,7 @@ class _Written(Generic[P, T]):
 
     def exposed(self, ordered: Sequence[P], states: Mapping[P, T]) -> Exposed:
         """The family as it stands."""
-        family, read, lines = self._source.family, self._source.read, self.lines
+        family, read, lines = self._source.family, self._read, self.lines
 
         def readings() -> Iterator[Reading]:
             return (((*place, *labels), value) for place in ordered for labels, value in read(states[place]))

@@ -74,7 +74,8 @@ def _generations(path: Path, found: Check) -> list[int | None]:
             continue
         series = [tree for name, tree in each.parts.items() if name.startswith(SERIES)]
         events = sum(int(tree["series"]["totals"]["counts"][0]) for tree in series)
-        at = datetime.fromtimestamp(float(each.facts["saved_at"]), UTC).isoformat(timespec="seconds")
+        saved_at = each.facts["saved_at"] + each.facts.get("clock", {}).get("offset", 0.0)
+        at = datetime.fromtimestamp(saved_at, UTC).isoformat(timespec="seconds")
         found.holds.append(f"generation {number} of {at}: series {len(series)}, events {events}")
         sinces.append(each.facts.get("journal"))
     if not looked:

@@ -15,10 +15,11 @@ import structlog
 
 from app import __version__
 from app.baseline import Pinned, Vectors
+from app.clock import Clock
 from app.intake import Intake
 from app.journal import JournalError
 from app.lifecycle import Lifecycle
-from app.model import Clock, Timing
+from app.model import Timing
 from app.outcomes import OutcomeMemory
 from app.state.baselines import BaselineFiles
 from app.state.directory import StateDirectory, StateError
@@ -98,13 +99,15 @@ class Keeper:
             StateError: a newer version wrote it, or an exporter whose windows and panes are of other lengths; or the
                 journal cannot be written.
         """
-        kept, now = self.kept, self.kept.clock.now()
-        begun = time.perf_counter()
+        kept, begun = self.kept, time.perf_counter()
         for baseline in self.baselines.read():
             kept.pinned.adopt(baseline)
         last = max(self.directory.numbered("manifest"), default=0)
         snapshot = self._snapshots.read()
-        lost = 0
+        if snapshot is not None:
+            kept.clock.resume(snapshot.facts.get("clock", {}))
+            kept.clock.not_before(float(snapshot.facts["saved_at"]))
+        now, lost = kept.clock.now(), 0
         since = None if snapshot is None else snapshot.facts.get("journal")
         has_journal = snapshot is None or since is not None
         try:
@@ -157,6 +160,7 @@ class Keeper:
                     "version": __version__,
                     "timing": _durations(self.kept.timing),
                     "mode": self.mode,
+                    "clock": self.kept.clock.mark(),
                 }
                 number = self._write(facts)
             except OSError as error:
@@ -226,7 +230,9 @@ class Keeper:
 
     def _replay(self, since: int | None, *, counters: bool) -> None:
         """Take up what a journal holds."""
-        self.requests.replay(since)
+        last = self.requests.replay(since).last
+        if last is not None:
+            self.kept.clock.not_before(last)
         for number, facts in self._snapshots.kept():
             self.requests.keep_for(number, facts.get("journal"))
         if not counters:
