@@ -78,7 +78,7 @@ def _serve(call: Call) -> int:
     log = structlog.get_logger("app.cli")
     for warning in loaded.warnings:
         log.warning(warning)
-    allocator.keep_large_blocks(call.environ)
+    allocator.settle(call.environ)
     return _server(call)(loaded.settings)
 
 

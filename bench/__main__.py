@@ -42,7 +42,7 @@ def main() -> int:
     # The servers run on the first core; all that drives them on the last.
     os.sched_setaffinity(0, {LOAD_CORE})
     # What is measured in this process runs as in the exporter.
-    allocator.keep_large_blocks(os.environ)
+    allocator.settle(os.environ)
     logs.configure("warning", "logfmt")
     missed = 0
     for name in options.parts or PARTS:

@@ -5,6 +5,7 @@ Time is simulated: what an exporter gathers in 91 days is appended with the time
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +17,7 @@ import numpy as np
 from app.baseline import Budget, Pinned, PinnedBaseline, to_bytes
 from app.baseline.content import content_id
 from app.model import EventBatch, Ragged, SeriesKey, Timing
-from app.series import Series
+from app.series import Series, full_series_nbytes
 from app.store import SeriesStore
 from bench.batches import queries
 from bench.load import DIMENSION, MODEL, TOP_K
@@ -33,6 +34,13 @@ LEARNING_SINCE: Final = NOW - Timing().baseline_duration_seconds + 5
 """From then on every 5-minute block has events; at `NOW` the baseline's day is not quite over."""
 FINAL_AT: Final = NOW + 5
 """Now it is."""
+
+MIB: Final = 2**20
+
+
+def room_mib(count: int, dimension: int = DIMENSION) -> int:
+    """`max_state_mib` for so many full series of a dimension: the store counts on the most that each may take."""
+    return math.ceil(count * full_series_nbytes(Timing(), dimension) / MIB)
 
 
 def key(number: int) -> SeriesKey:
@@ -84,13 +92,22 @@ def full_series(number: int, rng: np.random.Generator, timing: Timing, per_pane:
     return series
 
 
-def fill_panes(series: Series, rng: np.random.Generator, times: Iterable[tuple[float, bool]], per_pane: int) -> None:
-    """Append `per_pane` events at each of the times whose pane stays, and some at the others."""
+def fill_panes(
+    series: Series,
+    rng: np.random.Generator,
+    times: Iterable[tuple[float, bool]],
+    per_pane: int,
+    learning_since: float = LEARNING_SINCE,
+) -> None:
+    """Append `per_pane` events at each of the times whose pane stays, and some at the others.
+
+    Its baseline is learned anew from `learning_since` on.
+    """
     batch = events(series.key, rng)
     now = 0.0
     for now, stays in times:
         learned = series.learned()
-        if learned is not None and learned.since < LEARNING_SINCE <= now:
+        if learned is not None and learned.since < learning_since <= now:
             series.restart_learning(now)
         for _ in range(max(1, per_pane // CHUNK) if stays else 1):
             # Other values each time, or the sketches would hold few distinct ones; cheaper than new vectors.

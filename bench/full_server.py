@@ -14,16 +14,17 @@ from app import allocator, logs
 from app.api import DirectApp, Services
 from app.config import Settings
 from app.main import create_app, create_store
-from bench.fill import full_store
+from bench.fill import full_store, room_mib
 from bench.full import EVALUATIONS, FREEZING, Beside, FastClock, Learned
 
 
 def main(port: int, count: int) -> None:
     """Fill `count` series, then serve."""
     # As the exporter's own command line does.
-    allocator.keep_large_blocks(os.environ)
+    allocator.settle(os.environ)
     logs.configure("warning", "logfmt")
-    settings, clock, learned = Settings(), FastClock(), Learned()
+    settings = Settings(max_series=count, max_state_mib=room_mib(count))
+    clock, learned = FastClock(), Learned()
     app = create_app(settings, create_store(settings), clock)
     assert isinstance(app, DirectApp)
     # As `serve` does, before the first event.

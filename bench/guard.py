@@ -109,7 +109,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write the ratios of this run to {RATIOS.name}")
     options = parser.parse_args()
     # What is measured in this process runs as in the exporter.
-    allocator.keep_large_blocks(os.environ)
+    allocator.settle(os.environ)
     logs.configure("warning", "logfmt")
     committed = json.loads(RATIOS.read_text(encoding="utf-8"))
     verdicts = []

@@ -106,6 +106,11 @@ def post(content: bytes, content_type: str) -> tuple[bytearray, list[int]]:
     return request, [match.start() for match in re.finditer(PLACEHOLDER.encode(), request)]
 
 
+def get(headers: str) -> bytes:
+    """A GET of /metrics."""
+    return f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
+
+
 class Connection:
     """A kept-alive HTTP/1.1 connection that sends made-up bytes and reads one reply for each."""
 

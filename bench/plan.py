@@ -15,6 +15,10 @@ class Plan:
     """How long one case is driven in one round."""
     series: int
     """How many full series are made to measure the memory of one."""
+    per_pane: int
+    """How many events those have in each pane. A quantile sketch of 2,048 holds three quarters of what it ever will."""
+    varied: int
+    """How many full series are made with each setting that changes their memory; 0 leaves that out."""
     evaluated: int
     """How many full series are evaluated."""
     kept: int
@@ -31,6 +35,8 @@ FULL: Final = Plan(
     rounds=7,
     turn_seconds=0.8,
     series=8,
+    per_pane=2_048,
+    varied=3,
     evaluated=16,
     kept=64,
     distinct=1_000_000,
@@ -38,5 +44,14 @@ FULL: Final = Plan(
     step_seconds=3600.0,
 )
 QUICK: Final = Plan(
-    rounds=3, turn_seconds=0.15, series=4, evaluated=4, kept=4, distinct=250_000, days=(1, 7, 30), step_seconds=10_800.0
+    rounds=3,
+    turn_seconds=0.15,
+    series=2,
+    per_pane=256,
+    varied=0,
+    evaluated=4,
+    kept=4,
+    distinct=250_000,
+    days=(1, 7, 30),
+    step_seconds=10_800.0,
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.exporter import Exporter
 from bench.fill import baseline_files
-from bench.load import SETTLE_SECONDS, Connection, Driven, Pool, Shape, drive
+from bench.load import SETTLE_SECONDS, Connection, Driven, Pool, Shape, drive, get
 from bench.plan import Plan
 from bench.report import Goal, Report, Spread, Table, number
 
@@ -109,11 +109,6 @@ def scrape(exporter: Exporter, line: Connection, headers: str) -> Scrape:
     wall = time.perf_counter() - started
     time.sleep(SETTLE_SECONDS)
     return Scrape(exporter.cpu_seconds() - cpu, wall, len(body))
-
-
-def get(headers: str) -> bytes:
-    """A GET of /metrics."""
-    return f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
 
 
 class Scraper:

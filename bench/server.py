@@ -70,6 +70,11 @@ class Server:
         """Resident memory now."""
         return resident_bytes(self.pid)
 
+    def peak_bytes(self) -> int:
+        """The most resident memory that it had since its start."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
     def output(self) -> str:
         """The end of what the process wrote."""
         self._output.seek(0)

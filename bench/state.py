@@ -16,12 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from app.baseline import Pinned
+from app.clock import Clock
 from app.intake import Intake, Ledger, Repeats
 from app.lifecycle import Lifecycle
 from app.model import Timing
 from app.outcomes import OutcomeMemory
 from app.state import INTERVAL_SECONDS, Keeper, Kept, StateDirectory
-from app.store import MemoryStore
+from app.store import MemoryStore, SeriesStore
 from app.tree import Part, Pieces, Tree
 from bench.collected import ToldClock
 from bench.fill import NOW, budget, full_store
@@ -93,11 +94,7 @@ class Full:
         for baseline in pinned.all():
             # As the first evaluation does.
             pinned.calibrations(baseline)
-        secret = bytes(32)
-        lifecycle, outcomes = Lifecycle(secret, FRESHNESS_SECONDS), OutcomeMemory()
-        intake = Intake(Ledger(self.store, outcomes, lifecycle, secret, Repeats()))
-        kept = Kept(self.store, pinned, lifecycle, outcomes, intake, timing, self.clock)
-        self.keeper = Keeper(StateDirectory.take(folder), kept)
+        self.keeper = keeper(folder, self.store, pinned, self.clock)
         self._traffic = traffic(count)
 
     def save(self) -> Saved:
@@ -115,6 +112,14 @@ class Full:
             for each in self._traffic:
                 self.store.append(each.next_batch(self.clock.seconds), self.clock.seconds)
         self.store.totals(self.clock.seconds)
+
+
+def keeper(folder: Path, store: SeriesStore, pinned: Pinned, clock: Clock) -> Keeper:
+    """What keeps these in a directory, with nothing beside them."""
+    secret = bytes(32)
+    lifecycle, outcomes = Lifecycle(secret, FRESHNESS_SECONDS), OutcomeMemory()
+    intake = Intake(Ledger(store, outcomes, lifecycle, secret, Repeats()))
+    return Keeper(StateDirectory.take(folder), Kept(store, pinned, lifecycle, outcomes, intake, Timing(), clock))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,33 +5,21 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import time
 from pathlib import Path
 from unittest.mock import patch
 
 import uvicorn
 
 from app import allocator, logs
-from app.clock import Clock
 from app.config import Settings
 from app.main import create_app, create_store, restoring, take_directory
-
-
-class Onward(Clock):
-    """Runs on from a given time as fast as the machine's clock."""
-
-    def __init__(self, began: float) -> None:
-        self._ahead = began - time.time()
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return time.time() + self._ahead
+from bench.onward import Onward
 
 
 def main(port: int, folder: Path, began: float, interval_seconds: float) -> None:
     """Take the state up, then serve; it is saved so often."""
     # As the exporter's own command line does.
-    allocator.keep_large_blocks(os.environ)
+    allocator.settle(os.environ)
     logs.configure("warning", "logfmt")
     settings = Settings(state_dir=folder, max_state_mib=4096)
     directory = take_directory(settings)

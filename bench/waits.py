@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 
 from bench.full import BATCH, EVALUATIONS, FREEZING, NOTHING, Beside, Exporting, FastClock, Learned, traffic
-from bench.load import Connection, Pool, Shape
+from bench.load import Connection, Pool, Shape, get
 from bench.plan import Plan
 from bench.report import Goal, Measurement, Spread, Table
-from bench.scrape import PROMETHEUS, get
+from bench.scrape import PROMETHEUS
 from bench.server import Server
 
 BESIDE: Final = (NOTHING, EVALUATIONS, FREEZING)

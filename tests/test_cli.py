@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 def allocations(monkeypatch):
     """The allocator of the test process is not changed for good."""
     calls = []
-    monkeypatch.setattr(allocator, "keep_large_blocks", calls.append)
+    monkeypatch.setattr(allocator, "settle", calls.append)
     return calls
 
 
@@ -214,9 +214,9 @@ def test_serving_sets_up_the_allocator_and_a_check_does_not(allocations):
     assert [{"HOME": "/"}] == allocations
 
 
-def test_glibc_takes_the_thresholds():
+def test_glibc_takes_what_it_is_told():
     """In a process of its own, for there is no way back; another C library has none of this."""
-    program = "from app.allocator import keep_large_blocks; print(keep_large_blocks({}))"
+    program = "from app.allocator import settle; print(settle({}))"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
@@ -228,7 +228,7 @@ def test_the_allocator_is_left_to_the_operator_who_settled_it(variable, monkeypa
     """Nothing is set then."""
     monkeypatch.undo()
 
-    assert allocator.keep_large_blocks({variable: "1"}) is False
+    assert allocator.settle({variable: "1"}) is False
 
 
 def test_check_config_looks_into_the_files_of_access(tmp_path, capsys):

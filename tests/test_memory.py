@@ -15,9 +15,9 @@ MIB = 2**20
 
 FILL = """
 import json
-from bench.memory import fill
+from bench.grown import grow
 
-states = fill(2, 256)
+states = grow(2, 256)
 print(json.dumps({name: [state.resident, sum(state.parts.values())] for name, state in states.items()}))
 """
 
@@ -73,6 +73,11 @@ def full_series():
 def test_forty_full_series_fit_the_default_budget():
     """Of 768 dimensions, into 512 MiB."""
     assert 40 * full_series_nbytes(Timing(), 768) <= 512 * MIB
+
+
+def test_sixty_four_full_series_fit_what_the_setting_says_of_them():
+    """Of 768 dimensions, into 768 MiB."""
+    assert 64 * full_series_nbytes(Timing(), 768) <= 768 * MIB
 
 
 @pytest.mark.parametrize("state", ["learning", "final"])

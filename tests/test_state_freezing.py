@@ -482,7 +482,7 @@ def test_counters_begin_again_at_0_where_what_they_counted_may_be_lost():
     store.append(batch(2, NOW, errors=["timeout"] + [None] * 59), NOW)
     parts = {part.name: through_a_file(part.freeze(Pieces())) for part in store.parts(lambda: NOW)}
     exact, reset = (MemoryStore(TIMING, max_series=8, max_state_bytes=10**9, secret=b"s" * 32) for _ in range(2))
-    exact.thaw(parts, NOW, counters=True)
+    exact.thaw(dict(parts), NOW, counters=True)
     reset.thaw(parts, NOW, counters=False)
     before, same, zero = (each.totals(NOW)[0] for each in (store, exact, reset))
 

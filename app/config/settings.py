@@ -223,7 +223,8 @@ class Settings:
             _SERIES,
             _COUNT,
             "MIB",
-            "Memory that all series together may take; past it, the same holds as past max_series.",
+            "Memory that all series together may take; past it, the same holds as past max_series. A series whose "
+            "vectors have 768 numbers counts as 12 MiB: 64 of them want 768 (docs/performance.md, Memory).",
         ),
     )
     series_ttl_seconds: float = field(

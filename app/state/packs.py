@@ -9,13 +9,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from app.state.codec import Ref, decode, no_pieces
+from app.state.codec import Ref
 from app.state.directory import StateDirectory
 from app.state.envelope import HEADER_BYTES, Damaged, Kind, Newer, header, new_digest, open_sealed, sync_directory
-from app.tree import Tree
 
 MOST_BYTES: Final = 64 * 1024 * 1024
-"""A pack that is larger is followed by another: one at a time is read into memory."""
+"""A pack that is larger is followed by another: one at a time is checked in memory."""
 
 _DIGEST_BYTES: Final = 16
 
@@ -86,38 +85,36 @@ class PackWriter:
         self.next_number += 1
 
 
-def read_pack(path: Path, refs: Iterable[Ref]) -> tuple[dict[Ref, Tree], str | None]:
-    """The pieces at these places, and what is wrong with the pack: None where all of it is as it was written.
-
-    Of a damaged one those pieces that are as they were written.
-    """
+def check_pack(path: Path, refs: Iterable[Ref]) -> tuple[set[Ref], str | None]:
+    """Those of its pieces that are not as they were written, and what is wrong with the pack: None where nothing is."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        return {}, error.strerror or "unreadable"
-    fault = None
+        return set(refs), error.strerror or "unreadable"
     try:
         open_sealed(data, Kind.PACK)
     except (Damaged, Newer) as error:
-        fault = str(error)
-    view, found = memoryview(data), {}
-    for ref in refs:
-        chunk = view[ref.offset : ref.offset + ref.length]
-        # Of a whole pack this is known: its manifest is checked, and names the pieces.
-        if fault is None or (len(chunk) == ref.length and digest_of(chunk) == ref.digest):
-            found[ref] = decode(chunk, no_pieces)
-    return found, fault
+        view = memoryview(data)
+        return {ref for ref in refs if digest_of(view[ref.offset : ref.offset + ref.length]) != ref.digest}, str(error)
+    # All of it is as it was written: so are the pieces, for the manifest that names them is checked, too.
+    return set(), None
 
 
 def read_piece(path: Path, ref: Ref) -> bytes | None:
     """The bytes of one piece; None where they are not as they were written."""
+    data = read_checked_piece(path, ref)
+    return data if data is not None and digest_of(data) == ref.digest else None
+
+
+def read_checked_piece(path: Path, ref: Ref) -> bytes | None:
+    """The bytes of a piece that `check_pack` found whole; None where they cannot be read any more."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             file.seek(ref.offset)
             data = file.read(ref.length)
     except OSError:
         return None
-    return data if digest_of(data) == ref.digest else None
+    return data if len(data) == ref.length else None
 
 
 def digest_of(data: bytes | memoryview) -> bytes:

@@ -12,10 +12,11 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from app.state.codec import Ref, decode, encode
+from app.state.codec import Ref, decode, encode, no_pieces
 from app.state.directory import StateDirectory, StateError, named, numbered
 from app.state.envelope import Damaged, Kind, Newer, open_sealed, seal, write_whole
-from app.state.packs import PackWriter, read_pack, read_piece, sparse
+from app.state.packs import PackWriter, check_pack, read_checked_piece, read_piece, sparse
+from app.state.parts import Parts
 from app.tree import Part, Piece, Pieces, Tree, new_stamp
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ class Snapshot:
     number: int
     facts: Mapping[str, Any]
     """What was said of it when it was written, beside its parts."""
-    parts: Mapping[str, Tree]
+    parts: Parts
     lost: int = 0
     """Pieces that were damaged, and are None in the trees."""
 
@@ -70,15 +71,15 @@ class Snapshots:
         """
         manifests = self._manifests()
         for number, manifest in manifests:
-            found, faults = _load(self.directory.path, manifest)
+            lost, faults = _check(self.directory.path, manifest)
             if not faults:
                 self._leave_out(manifests, newer_than=number)
-                return self._adopt(number, manifest, found, faults)
+                return self._adopt(number, manifest, lost, faults)
             log.warning("generation not whole, trying the one before", manifest=number, damaged_packs=len(faults))
         if not manifests:
             return None
         number, manifest = manifests[0]
-        return self._adopt(number, manifest, *_load(self.directory.path, manifest))
+        return self._adopt(number, manifest, *_check(self.directory.path, manifest))
 
     def pieces(self, *, vectors: bool) -> Pieces:
         """What parts are frozen with for the next generation."""
@@ -152,29 +153,22 @@ class Snapshots:
                 continue
             for each in manifest.packs.keys() - kept:
                 path = self.directory.named("pack", each)
-                if path.exists() and (fault := read_pack(path, ())[1]) is not None:
+                if path.exists() and (fault := check_pack(path, ())[1]) is not None:
                     self._set_aside(path, fault)
             self._set_aside(self.directory.named("manifest", number), "it names a damaged pack")
             del self._generations[number]
 
-    def _adopt(
-        self, number: int, manifest: _Manifest, found: Mapping[Ref, Tree], faults: Mapping[int, str]
-    ) -> Snapshot:
-        lost = 0
-
+    def _adopt(self, number: int, manifest: _Manifest, lost: Counter[Ref], faults: Mapping[int, str]) -> Snapshot:
         def piece(ref: Ref) -> Piece:
-            nonlocal lost
-            stamp, tree = new_stamp(), found.get(ref)
-            lost += tree is None
+            stamp = new_stamp()
             # Of a damaged pack all is written anew.
             if ref.pack not in faults:
                 self._written[stamp] = ref
-            return Piece(stamp, tree)
+            return Piece(stamp, None if ref in lost else _read(self.directory.path, ref))
 
-        parts = {name: decode(raw, piece) for name, raw in manifest.parts}
         self._sizes = {each: size for each, size in manifest.packs.items() if each not in faults}
         self._doubtful = [(self.directory.named("pack", each), fault) for each, fault in faults.items()]
-        return Snapshot(number, manifest.facts, parts, lost)
+        return Snapshot(number, manifest.facts, Parts(manifest.parts, piece), sum(lost.values()))
 
     def _clean_up(self) -> None:
         for path, fault in self._doubtful:
@@ -220,36 +214,38 @@ def look_at(path: Path) -> list[tuple[int, Snapshot | str]]:
         except (Damaged, StateError) as error:
             found.append((number, str(error)))
             continue
-        trees, faults = _load(path, manifest)
+        _, faults = _check(path, manifest)
         if faults:
             found.append((number, "; ".join(f"pack-{each:010}: {fault}" for each, fault in faults.items())))
             continue
-        found.append((number, Snapshot(number, manifest.facts, _whole(manifest, trees))))
+        parts = Parts(manifest.parts, lambda ref: Piece(0, _read(path, ref)))
+        found.append((number, Snapshot(number, manifest.facts, parts)))
     return found
 
 
-def _load(path: Path, manifest: _Manifest) -> tuple[dict[Ref, Tree], dict[int, str]]:
-    """The pieces that a manifest names, and the packs that are damaged with what is wrong with each."""
-    refs: dict[int, list[Ref]] = defaultdict(list)
+def _check(path: Path, manifest: _Manifest) -> tuple[Counter[Ref], dict[int, str]]:
+    """The pieces that are damaged, and how often each is named; the packs that are, and what is wrong with each."""
+    refs: dict[int, Counter[Ref]] = defaultdict(Counter)
 
     def note(ref: Ref) -> Piece:
-        refs[ref.pack].append(ref)
+        refs[ref.pack][ref] += 1
         return Piece(0, None)
 
     for _, raw in manifest.parts:
         decode(raw, note)
-    found: dict[Ref, Tree] = {}
+    lost: Counter[Ref] = Counter()
     faults = {}
     for number in manifest.packs:
-        trees, fault = read_pack(named(path, "pack", number), refs[number])
-        found |= trees
+        damaged, fault = check_pack(named(path, "pack", number), refs[number])
+        lost.update({ref: refs[number][ref] for ref in damaged})
         if fault is not None:
             faults[number] = fault
-    return found, faults
+    return lost, faults
 
 
-def _whole(manifest: _Manifest, trees: Mapping[Ref, Tree]) -> dict[str, Tree]:
-    return {name: decode(raw, lambda ref: Piece(0, trees[ref])) for name, raw in manifest.parts}
+def _read(path: Path, ref: Ref) -> Tree | None:
+    data = read_checked_piece(named(path, "pack", ref.pack), ref)
+    return None if data is None else decode(data, no_pieces)
 
 
 def _live(written: Mapping[int, Ref]) -> Counter[int]:

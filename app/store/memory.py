@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -139,19 +139,18 @@ class MemoryStore:
         for one in series:
             yield Part(f"{SERIES}{one.key.id}", partial(self._freeze_series, one, now))
 
-    def thaw(self, parts: Mapping[str, Tree], now: float, *, counters: bool) -> int:
+    def thaw(self, parts: MutableMapping[str, Tree], now: float, *, counters: bool) -> int:
         """Go on, as a store just made, from what was frozen; see SeriesStore."""
         lost = 0
         if STORE in parts:
-            self._thaw(parts[STORE], counters=counters)
-        for name, tree in parts.items():
-            if name.startswith(SLICES):
-                model, kind = tree["place"]
-                self._slices[model, kind] = Slices(self._timing.windows["1h"])
-                self._slices[model, kind].thaw(tree["slices"], counters=counters)
-        for name, tree in parts.items():
-            if name.startswith(SERIES):
-                lost += self._thaw_series(tree, now, counters=counters)
+            self._thaw(parts.pop(STORE), counters=counters)
+        for name in [each for each in parts if each.startswith(SLICES)]:
+            tree = parts.pop(name)
+            model, kind = tree["place"]
+            self._slices[model, kind] = Slices(self._timing.windows["1h"])
+            self._slices[model, kind].thaw(tree["slices"], counters=counters)
+        for name in [each for each in parts if each.startswith(SERIES)]:
+            lost += self._thaw_series(parts.pop(name), now, counters=counters)
         return lost
 
     def _freeze(self, pieces: Pieces) -> Tree:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,10 +71,12 @@ class SeriesStore(Protocol):
         """Yield each part of what is kept, to be frozen one by one; `now` is asked as each is."""
         ...
 
-    def thaw(self, parts: Mapping[str, Tree], now: float, *, counters: bool) -> int:
+    def thaw(self, parts: MutableMapping[str, Tree], now: float, *, counters: bool) -> int:
         """Go on, as a store just made, from parts that were frozen; how much of them is lost.
 
-        `counters` says whether what is counted for ever goes on, or begins at 0. Other parts are left alone.
+        `counters` says whether what is counted for ever goes on, or begins at 0. Each part is taken out of `parts`
+        first, so that what one frees serves the next: all series twice would be the most memory that the process ever
+        takes. Other parts are left alone.
         """
         ...
 
