@@ -88,6 +88,13 @@ class Process:
         # The kernel's clock of another process's CPU time (clock_getcpuclockid(3)).
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
+    def starved_seconds(self):
+        """That its main thread could have run so far and had no core: what a busy machine adds to its time."""
+        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
+
+    def running(self):
+        return self._process.poll() is None
+
     def resident_bytes(self):
         """Of memory, now."""
         return self._status("VmRSS")
@@ -115,6 +122,32 @@ class Process:
 
     def exit_code(self, seconds=STOP_SECONDS):
         return self._process.wait(seconds)
+
+
+class Pair:
+    """Replies of an exporter and, in turns, of one beside it that nobody troubles: how slow the machine is just now."""
+
+    def __init__(self, made, quiet):
+        self._made, self._quiet = made, quiet
+        self.seconds, self.quiet_seconds = [], []
+
+    def ask(self, path):
+        """What the first of the two answers."""
+        begun = time.perf_counter()
+        reply = self._made.ask("GET", path)
+        between = time.perf_counter()
+        assert 200 == self._quiet.ask("GET", path)[0]
+        self.seconds.append(between - begun)
+        self.quiet_seconds.append(time.perf_counter() - between)
+        return reply
+
+    def p99(self):
+        """Of its replies; of fewer than a hundred all but the slowest."""
+        return sorted(self.seconds)[int(len(self.seconds) * 0.99) - 1]
+
+    def within(self, seconds):
+        """A limit, or where the machine is so slow, three times what the slowest reply of the other took."""
+        return max(seconds, 3 * max(self.quiet_seconds))
 
 
 @contextmanager

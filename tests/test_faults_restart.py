@@ -21,8 +21,11 @@ EVENTS = 1500
 BATCH = 100
 LOAD = json.dumps([event(model="load", norm=1.0) for _ in range(BATCH)])
 """Of another model than the one that is scored."""
-FLAGS = ("--time-scale", "4")
-"""Evaluated every 2.5 s; a restart may take 15 s before windows lack too much."""
+FLAGS = ("--time-scale", "2")
+"""Evaluated every 5 s; a restart may take 30 s before windows lack too much."""
+SKETCHED = {"norm": 0.15, "top1": 0.15}
+"""How far scores from sketches may differ, which toss coins when they are merged: twice what they differ by from one
+look to the next. Where all events are of one pane, as on a fast machine, nothing is merged, and they are the same."""
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +125,9 @@ def test_r19_a_restart_under_load_is_harmless(tmp_path, baseline, mode):
     assert "not saved" not in log
     assert ids
     assert ids == ids_after
-    assert after == pytest.approx(before, abs=0.02)
+    assert before.keys() == after.keys()
+    for place, score in before.items():
+        assert score == pytest.approx(after[place], abs=SKETCHED.get(place[2]))
     assert again.keys() >= before.keys()
     assert max([*before.values(), *after.values(), *again.values()]) <= 1
     assert acknowledged <= kept <= most
