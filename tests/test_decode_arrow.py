@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import app.decode as package
 from app.decode import DecodeError, Limits, Malformed, TooLarge, UnsupportedMediaType, decode
-from app.decode.arrow_message import is_compressed
+from app.decode.arrow_message import is_compressed, split
 from tests.forms import ARROW, FORMS, stream
 
 NOW = 1_767_225_600.0
@@ -205,6 +205,24 @@ def test_a_flag_that_lies_outside_of_the_metadata_is_an_error():
         is_compressed(b"\xff\xff\xff\x7f" * 4)
 
 
+def test_streams_of_before_version_0_15_are_read():
+    """Their messages begin with no mark: pyarrow tells them apart."""
+    body = stream(pa.RecordBatch.from_pydict({"model": ["e5", "e5"]}), use_legacy_format=True)
+
+    assert split(body, 10) is None
+    assert 2 == len(run_body(body).batch)
+    with pytest.raises(Malformed, match="Content-Encoding"):
+        run_body(stream(pa.RecordBatch.from_pydict({"model": ["e5"] * 500}), use_legacy_format=True, compression="lz4"))
+
+
+def test_what_follows_the_end_of_a_stream_is_not_looked_at():
+    """Neither here nor by pyarrow."""
+    body = stream(pa.RecordBatch.from_pydict({"model": ["e5", "e5"]}))
+
+    assert split(body, 10) == split(body + b"\xff" * 40, 10)
+    assert 2 == len(run_body(body + b"\xff" * 40).batch)
+
+
 def nested(items, offsets, n):
     """A list column whose items are said to be so many, in next to no bytes."""
     return pa.Array.from_buffers(
@@ -360,26 +378,55 @@ WHOLE = stream(
 WORDS = [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\0\0", b"\1\0\0\0", b"\xff" * 7 + b"\x7f"]
 
 
-@settings(max_examples=400)
-@given(
-    changes=st.lists(
+def damaged(changes, end):
+    body = bytearray(WHOLE)
+    for position, piece in changes:
+        body[position : position + len(piece)] = piece
+    return bytes(body[:end])
+
+
+DAMAGED = st.builds(
+    damaged,
+    st.lists(
         st.tuples(st.integers(0, len(WHOLE) - 1), st.one_of(st.binary(min_size=1, max_size=1), st.sampled_from(WORDS))),
         min_size=1,
         max_size=4,
     ),
-    end=st.one_of(st.none(), st.integers(0, len(WHOLE))),
+    st.one_of(st.none(), st.integers(0, len(WHOLE))),
 )
-@example(changes=[(0, b"\xff")], end=7)
-def test_a_damaged_stream_raises_nothing_but_a_decode_error(changes, end):
+
+
+@settings(max_examples=400)
+@given(DAMAGED)
+@example(damaged([(0, b"\xff")], 7))
+def test_a_damaged_stream_raises_nothing_but_a_decode_error(body):
     """Any byte, any offset, any length changed, or the end cut off."""
-    body = bytearray(WHOLE)
-    for position, piece in changes:
-        body[position : position + len(piece)] = piece
     try:
-        decoded = run_body(bytes(body[:end]))
+        decoded = run_body(body)
     except DecodeError:
         return
     assert len(decoded.batch) + len(decoded.errors) <= LIMITS.events
+
+
+@settings(max_examples=400)
+@given(DAMAGED)
+@example(WHOLE)
+def test_no_message_that_pyarrow_reads_goes_unseen(body):
+    """What is looked at are the messages that pyarrow finds, or nothing is said of them."""
+    try:
+        looked = split(body, 100)
+    except struct.error:
+        return
+    if looked is None:
+        return
+    read = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
+    for metadata in looked:
+        try:
+            assert metadata == read.read_next_message().metadata.to_pybytes()
+        except (pa.ArrowException, OSError):
+            return
+    with pytest.raises((StopIteration, pa.ArrowException)):
+        read.read_next_message()
 
 
 def test_without_pyarrow_the_answer_says_what_to_install(monkeypatch):

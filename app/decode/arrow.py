@@ -10,11 +10,12 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from app.decode.arrow_columns import Column, ColumnReader
-from app.decode.arrow_message import is_compressed
+from app.decode.arrow_message import is_compressed, split
 from app.decode.columnar import COUNT, decode_columns
 from app.decode.columns import check_count
 from app.decode.errors import Malformed, TooLarge
@@ -62,16 +63,17 @@ def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
             rows += batch.num_rows
             if places is None:
                 places = _places(batch.schema.names)  # those of all batches: a stream has one schema
-            # All of it, values too: offsets and indices are a sender's, and nothing below looks at them again. In one
-            # call, unless there are columns of no field, at which nobody looks.
-            whole = len(places) == batch.num_columns
-            if whole:
+            # All of it, values too: offsets and indices are a sender's, and nothing below looks at them again.
+            arrays: Sequence[Any] | Mapping[int, Any]
+            if len(places) == batch.num_columns:
                 batch.validate(full=True)
-            for name, place in places.items():
-                array = batch.column(place)
-                if not whole:
+                arrays = batch.columns
+            else:  # at columns of no field nobody looks
+                arrays = {place: batch.column(place) for place in places.values()}
+                for array in arrays.values():
                     array.validate(full=True)
-                parts.setdefault(name, []).append(reader.column(name, array))
+            for name, place in places.items():
+                parts.setdefault(name, []).append(reader.column(name, arrays[place]))
     except (pa.ArrowException, OSError, ValueError, KeyError, struct.error):
         raise Malformed("the body must be a valid Arrow IPC stream") from None
     return decode_columns({name: _joined(name, each) for name, each in parts.items()} | {COUNT: rows}, {}, limits, now)
@@ -88,13 +90,17 @@ def _places(names: Sequence[str]) -> dict[str, int]:
 def _batches(body: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
     """The record batches, after a look at every message. Raises `Malformed`, `TooLarge` or what pyarrow raises."""
     pa = _pyarrow()
+    # An empty batch takes a tenth of a millisecond.
+    most = 2 * limits.events
     source = pa.py_buffer(body)
-    for number, message in enumerate(pa.ipc.MessageReader.open_stream(source)):
-        # An empty batch takes a tenth of a millisecond.
-        if number > 2 * limits.events:
-            raise TooLarge(f"more than {2 * limits.events} messages; send fewer and larger record batches")
-        metadata = message.metadata
-        if metadata.size > MAX_METADATA_BYTES:
+    looked = split(body, most)
+    if looked is None:
+        messages = islice(pa.ipc.MessageReader.open_stream(source), most + 1)
+        looked = [memoryview(message.metadata) for message in messages]
+    if len(looked) > most:
+        raise TooLarge(f"more than {most} messages; send fewer and larger record batches")
+    for metadata in looked:
+        if len(metadata) > MAX_METADATA_BYTES:
             raise TooLarge(f"more than {MAX_METADATA_BYTES} bytes of metadata in a message")
         if is_compressed(metadata):
             raise Malformed("the buffers of an Arrow stream must not be compressed; use Content-Encoding instead")

@@ -43,6 +43,7 @@ class _Types(NamedTuple):
     large_list: int
     """Its offsets have 64 bits."""
     fixed_list: int
+    float32: int
     map: int
     struct: int
 
@@ -61,6 +62,7 @@ def _types(lib: ModuleType) -> _Types:
         lists=frozenset({lib.Type_LIST, lib.Type_LARGE_LIST, lib.Type_FIXED_SIZE_LIST}),
         large_list=lib.Type_LARGE_LIST,
         fixed_list=lib.Type_FIXED_SIZE_LIST,
+        float32=lib.Type_FLOAT,
         map=lib.Type_MAP,
         struct=lib.Type_STRUCT,
     )
@@ -124,6 +126,10 @@ class ColumnReader:
         return array.to_pylist()  # type: ignore[no-any-return]
 
     def _lists(self, name: str, array: Array) -> Column:
+        if name in IN_BYTES and not array.null_count:
+            numbers = self._plain_numbers(name, array)
+            if numbers is not None:
+                return numbers
         types = self._types
         present = _present(array) if array.null_count else None
         if array.type.id == types.fixed_list:
@@ -156,14 +162,30 @@ class ColumnReader:
             return rows
         return [row if there else None for row, there in zip(rows, present.tolist(), strict=True)]
 
+    def _plain_numbers(self, name: str, array: Array) -> NumberRows | None:
+        """Lists of one length of float32 without nulls, read where they lie; None for any other.
+
+        Says what `_lists` would say, with a fourth of the calls into pyarrow.
+        """
+        kind = array.type
+        if kind.id != self._types.fixed_list or kind.value_type.id != self._types.float32 or array.offset:
+            return None
+        _, nulls, data = array.buffers()
+        if nulls is not None or not data or not kind.list_size:
+            return None
+        values = np.frombuffer(data, np.float32, len(array) * kind.list_size)
+        return NumberRows(ragged(self._kept(name, values), [kind.list_size] * len(array)), None)
+
     def _numbers(self, name: str, items: Array) -> NDArray[np.float32] | Floats:
+        return self._kept(name, items.to_numpy(zero_copy_only=False))
+
+    def _kept(self, name: str, numbers: NDArray[Any]) -> NDArray[np.float32] | Floats:
         """A copy where a view would keep much else of the request in memory."""
-        numbers = items.to_numpy(zero_copy_only=False)
         if name == "scores":
             return np.array(numbers, np.float64)
         if numbers.dtype == np.float32:
             mostly_these = numbers.nbytes >= _MOSTLY * self._body_bytes
-            return numbers if mostly_these else numbers.copy()  # type: ignore[no-any-return]
+            return numbers if mostly_these else numbers.copy()
         with np.errstate(over="ignore"):
             return np.array(numbers, np.float32)
 

@@ -19,17 +19,19 @@ class Dictionaries:
         self._most_bytes = most_bytes
         self._values = values
         self._bytes = 0
-        self._known: dict[tuple[object, ...], tuple[Array, list[Any]]] = {}
+        self._known: dict[tuple[int, ...], tuple[Array, list[Any]]] = {}
         """By where they lie; with the dictionary itself, or another could come to lie there."""
 
     def entries(self, dictionary: Array) -> list[Any]:
         """The same list whenever the dictionary is the same. Raises `TooLarge` where all take too many bytes."""
         buffers = [buffer for buffer in dictionary.buffers() if buffer is not None]
-        place = (dictionary.type, dictionary.offset, len(dictionary), *(buffer.address for buffer in buffers))
-        if place not in self._known:
-            self._bytes += sum(buffer.size for buffer in buffers)
+        place = (dictionary.offset, len(dictionary), *[buffer.address for buffer in buffers])
+        known = self._known.get(place)
+        # Types are compared, not hashed: pyarrow writes them out for that.
+        if known is None or known[0].type != dictionary.type:
+            self._bytes += sum([buffer.size for buffer in buffers])
             if self._bytes > self._most_bytes:
                 message = f"more than {self._most_bytes} bytes of dictionaries; send fewer record batches, or no deltas"
                 raise TooLarge(message)
-            self._known[place] = dictionary, self._values(dictionary)
-        return self._known[place][1]
+            known = self._known[place] = dictionary, self._values(dictionary)
+        return known[1]

@@ -1,8 +1,9 @@
-"""One look into the metadata of an Arrow IPC message: whether its buffers are compressed.
+"""One look at the messages of an Arrow IPC stream before pyarrow reads them: whether their buffers are compressed.
 
-pyarrow would inflate them to whatever size they say, and tells nobody before. The metadata is a FlatBuffers table
+pyarrow would inflate buffers to whatever size they say, and tells nobody before. The metadata is a FlatBuffers table
 (Message.fbs of the Arrow format, version 5): a table starts with the distance to its vtable, which has the place of
-each field, 0 for one that is not there.
+each field, 0 for one that is not there. Nothing here is verified: pyarrow does that before it reads a message, and of
+what it accepts this says the same. What this cannot follow pyarrow is asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ Buffer = bytes | memoryview
 
 _HEADER_TYPE: Final = 1
 _HEADER: Final = 2
+_BODY_LENGTH: Final = 3
 _DICTIONARY_BATCH: Final = 2
 _RECORD_BATCH: Final = 3
 _DICTIONARY_DATA: Final = 1
@@ -23,6 +25,36 @@ _uint8: Final = struct.Struct("<B").unpack_from
 _uint16: Final = struct.Struct("<H").unpack_from
 _uint32: Final = struct.Struct("<I").unpack_from
 _int32: Final = struct.Struct("<i").unpack_from
+_int64: Final = struct.Struct("<q").unpack_from
+_frame: Final = struct.Struct("<II").unpack_from
+
+_CONTINUATION: Final = 0xFFFFFFFF
+"""Before the length of each metadata, since version 0.15 of the format."""
+
+
+def split(body: bytes, most: int) -> list[memoryview] | None:
+    """The metadata of each message of a stream, of one more than `most` at most; None where they lie otherwise.
+
+    Such as in streams of before 0.15, or cut short. Saves a second reader of pyarrow's, which costs as much as its
+    first: to a request of few events mostly code that no cache has. Raises struct.error as `is_compressed` does.
+    """
+    whole = memoryview(body)
+    found: list[memoryview] = []
+    position = 0
+    while position < len(body) and len(found) <= most:
+        marker, size = _frame(whole, position)
+        metadata = whole[position + 8 : position + 8 + size]
+        if marker != _CONTINUATION or len(metadata) < size:
+            return None
+        if size == 0:
+            return found  # the end of the stream; nobody reads what follows
+        found.append(metadata)
+        place = _field(metadata, _table(metadata, 0), _BODY_LENGTH)
+        length = 0 if place is None else int(_int64(metadata, place)[0])
+        if length < 0:
+            return None
+        position += 8 + size + length
+    return found if position <= len(body) else None
 
 
 def is_compressed(metadata: Buffer) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.decode.embeddings import embeddings
 from app.decode.errors import TooLarge
 from app.decode.event import (
     Event,
@@ -31,7 +32,7 @@ from app.decode.limits import Limits
 from app.decode.number_rows import NumberRows, ragged
 from app.decode.retrieved import retrieved
 from app.decode.scores import listed, plain_cosines, score_rows, similarities
-from app.decode.vectors import FAULT_CODE, Vectors, float32_bytes, measure, measured, plain_matrix, plain_rows
+from app.decode.vectors import Vectors
 from app.model import (
     METRICS,
     Decoded,
@@ -40,7 +41,6 @@ from app.model import (
     Floats,
     Ragged,
     SimilarityMetric,
-    VectorFault,
 )
 
 _METRIC_CODE = {metric: code for code, metric in enumerate(METRICS)}
@@ -53,13 +53,12 @@ class _Blank(NamedTuple):
     first: NDArray[np.intp]
     nan: Floats
     one: Floats
-    no_fault: NDArray[np.int8]
     no_metric: NDArray[np.int8]
     cosine: NDArray[np.int8]
     false: NDArray[np.bool_]
     true: NDArray[np.bool_]
-    vectors: Ragged
     scores: Ragged
+    no_vectors: Vectors
 
 
 @lru_cache(maxsize=32)
@@ -70,15 +69,16 @@ def _blank(n: int) -> _Blank:
         first=np.zeros(n, dtype=np.intp),
         nan=np.full(n, math.nan),
         one=np.ones(n),
-        no_fault=np.zeros(n, dtype=np.int8),
         no_metric=np.full(n, -1, dtype=np.int8),
         cosine=np.full(n, _METRIC_CODE[SimilarityMetric.COSINE], dtype=np.int8),
         false=np.zeros(n, dtype=np.bool_),
         true=np.ones(n, dtype=np.bool_),
-        vectors=ragged(np.empty(0, dtype=np.float32), [0] * n),
         scores=ragged(np.empty(0), [0] * n),
+        no_vectors=Vectors(
+            ragged(np.empty(0, dtype=np.float32), [0] * n), np.full(n, math.nan), np.zeros(n, dtype=np.int8)
+        ),
     )
-    for column in blank:
+    for column in (*blank[:-1], *blank.no_vectors):
         for array in (column.values, column.offsets) if isinstance(column, Ragged) else (column,):
             array.setflags(write=False)
     return blank
@@ -136,7 +136,7 @@ def _batch(
     inputs, probe = _inputs(sent, limits, refusals)
     labels, unknown_labels = _labels(sent, limits, refusals)
     failures = judged(sent, "error", lambda value: error_type(value, limits), None, refusals)
-    vectors = _vectors(sent, limits, refusals, blank)
+    vectors = embeddings(sent, limits, refusals, blank.no_vectors)
     scores, metric, results = _scores(sent, limits, refusals, blank)
     query, empty, failed = _told(results, sent.get("result_count"), failures, blank)
     told = retrieved(sent, limits, refusals)
@@ -191,46 +191,6 @@ def _labels(sent: Sent, limits: Limits, refusals: Refusals) -> tuple[Sequence[Ma
     unknown = sum(not labels.keys() <= limits.slice_labels for labels in sent.get("labels", ()) if labels)
     kept = judged(sent, "labels", lambda labels: slices(labels, limits), None, refusals)
     return kept if kept and any(kept) else None, unknown
-
-
-def _vectors(sent: Sent, limits: Limits, refusals: Refusals, blank: _Blank) -> Vectors:
-    """Vectors, norms and faults: a norm that was sent goes before the vector's own."""
-    column = sent.get("embedding", ())
-    flat = column if isinstance(column, NumberRows) else None
-    if len(column) > 1 and flat is None:
-        flat = plain_matrix(column, limits.dimension)
-    rows: Sequence[bytes | None] | None
-    if flat is not None:
-        _check_dimension(flat, limits, refusals)
-        if "norm" not in sent:
-            return measured(flat)
-        rows = flat.in_bytes()
-    else:
-        rows = plain_rows(column, limits.dimension)
-        if rows is None:
-            rows = judged(sent, "embedding", lambda value: float32_bytes(value, limits.dimension), None, refusals)
-    norms = judged(sent, "norm", lambda value: not_negative("norm", value), None, refusals)
-    if rows is not None and norms is not None:
-        # A norm of 0 tells of a zero vector, whatever became of it on the way.
-        rows = [None if norm == 0 else row for row, norm in zip(rows, norms, strict=True)]
-    found = Vectors(blank.vectors, blank.nan, blank.no_fault) if rows is None else measure(rows)
-    if norms is None:
-        return found
-    norm_column, fault = found.norm.copy(), found.fault.copy()
-    for i, norm in enumerate(norms):
-        if norm == 0:
-            fault[i] = FAULT_CODE[VectorFault.ZERO]
-        elif norm is not None:
-            norm_column[i] = norm
-    return Vectors(found.rows, norm_column, fault)
-
-
-def _check_dimension(vectors: NumberRows, limits: Limits, refusals: Refusals) -> None:
-    length = vectors.rows.width
-    if length is None or length > limits.dimension:
-        refused = refuse("embedding", f"must have at most {limits.dimension} numbers")
-        for i in np.flatnonzero(vectors.rows.lengths > limits.dimension).tolist():
-            refusals.setdefault(i, refused)
 
 
 def _scores(

@@ -23,6 +23,8 @@ FAULT_CODE = {fault: 1 + position for position, fault in enumerate(VECTOR_FAULTS
 """`EventBatch.fault` of each fault."""
 
 
+_FLOAT32 = np.dtype("<f4")
+
 _NO_FAULT = np.zeros(1, dtype=np.int8)
 _NO_FAULT.setflags(write=False)
 
@@ -58,6 +60,27 @@ def float32_bytes(embedding: Embedding, dimension: int) -> bytes:
     if len(data) > 4 * dimension:
         raise refuse("embedding", f"must have at most {dimension} numbers")
     return data
+
+
+def plain_vector(embedding: Embedding, dimension: int) -> Vectors | None:
+    """The vector of a single event, in base64 or bytes, of which there is nothing to say; None for any other.
+
+    Says what `float32_bytes` and `measure` would say of it, in half the time: a request of one event is made of calls.
+    """
+    data: bytes
+    if isinstance(embedding, str):
+        try:
+            data = pybase64.b64decode(embedding, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+    elif isinstance(embedding, bytes):
+        data = embedding
+    else:
+        return None
+    if len(data) % 4 or len(data) > 4 * dimension:
+        return None
+    row = np.frombuffer(data, _FLOAT32)
+    return _one(ragged(row, [row.size]))
 
 
 def plain_matrix(embeddings: Sequence[Embedding | None], dimension: int) -> NumberRows | None:
@@ -115,12 +138,6 @@ def measure(vectors: Sequence[bytes | None]) -> Vectors:
     Norms are right to float32's precision over the whole range of float32, denormals included.
     O(n d); one pass over one matrix where all have the same length.
     """
-    if len(vectors) == 1 and vectors[0]:
-        # A request of one event: without the calls that many rows need. What is not plain goes the way of all.
-        row = np.frombuffer(vectors[0], dtype="<f4")
-        square = float(np.vdot(row, row))
-        if _TRUSTED_FROM < square < math.inf:
-            return Vectors(ragged(row, [row.size]), np.array([math.sqrt(square)]), _NO_FAULT)
     held = [vector for vector in vectors if vector is not None]
     values = np.frombuffer(b"".join(held), dtype="<f4")
     if len(held) == len(vectors):
@@ -133,6 +150,8 @@ def measured(vectors: NumberRows) -> Vectors:
     """As `measure`, of rows that are in memory as numbers."""
     rows = vectors.rows
     n, offsets = len(vectors), rows.offsets
+    if n == 1 and (found := _one(rows)) is not None:
+        return found
     length = rows.width
     if length:
         matrix = rows.values.reshape(n, length)
@@ -157,6 +176,14 @@ def measured(vectors: NumberRows) -> Vectors:
             lengths = np.where(fault == 0, rows.lengths, 0)
             rows = Ragged(rows.values[np.repeat(fault == 0, rows.lengths)], offsets_of(lengths))
     return Vectors(rows, norms, fault)
+
+
+def _one(rows: Ragged) -> Vectors | None:
+    """A single row without a fault; None for any other."""
+    square = float(np.vdot(rows.values, rows.values))  # `dot` warns where it is infinite
+    if not _TRUSTED_FROM < square < math.inf:
+        return None
+    return Vectors(rows, np.array([math.sqrt(square)]), _NO_FAULT)
 
 
 def _exact_norm(vector: NDArray[np.float32] | Floats) -> float | VectorFault:
