@@ -58,7 +58,7 @@ def test_the_result_is_told_and_strict_answers_200_to_a_pass_alone(served, candi
 
 def test_the_numbers_and_the_limits_used_are_told(served):
     """Of the versions asked about, and the evaluation that they are of."""
-    told = served.get(PATH, query=f"{ASKED}&median_drop=0.02&kl_nats=none&min_queries=100").json()
+    told = served.get(PATH, query=f"{ASKED}&median_drop=0.02&kl_nats=none&min_queries=100.0").json()
 
     assert {"model_version": "1", "tokenizer_version": "1"} == told["baseline"]
     assert {"model_version": "2", "tokenizer_version": "1"} == told["candidate"]
@@ -95,6 +95,8 @@ def test_a_limit_decides(served):
         (f"{ASKED}&min_queries=none", 422, "min_queries must be an integer, at least 1"),
         (f"{ASKED}&min_queries=0.5", 422, "an integer"),
         (f"{ASKED}&min_queries={'9' * 5000}", 422, "an integer"),
+        (f"{ASKED}&min_queries=1_000", 422, "an integer"),
+        (f"{ASKED}&median_drop={'9' * 30_000}x", 422, "a number"),
         (f"{ASKED}&design_effect=0.5", 422, "at least 1"),
         ("model=e5&baseline=1&candidate=x7f3a", 404, "candidate: no queries of such a version"),
         ("model=x7f3a&baseline=1&candidate=2", 404, "baseline: no queries"),

@@ -212,7 +212,7 @@ def test_samples_are_the_lowest_matches_by_series(served):
     )
 
     everything = served.get("/v1/samples").json()["series"]
-    one = served.get("/v1/samples", query="model=e5&kind=query&limit=1").json()["series"]
+    one = served.get("/v1/samples", query="model=e5&kind=query&limit=1.0").json()["series"]
 
     assert [("e5", 2), ("other", 1)] == [(each["model"], len(each["queries"])) for each in everything]
     ((series,), (row,)) = one, one[0]["queries"]
@@ -230,7 +230,14 @@ def service_without_series():
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("limit=0", 422), ("limit=101", 422), ("limit=ten", 422), ("window=1h", 400), ("model=nobody", 404)],
+    [
+        ("limit=0", 422),
+        ("limit=101", 422),
+        ("limit=ten", 422),
+        ("limit=1.5", 422),
+        ("window=1h", 400),
+        ("model=nobody", 404),
+    ],
 )
 def test_a_wrong_question_is_answered_with_what_would_be_right(served, query, status):
     """And not with a part of it."""

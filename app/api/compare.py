@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, NamedTuple
@@ -11,6 +10,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from app.api.query_numbers import integer, number
 from app.api.replies import Reply, json_body, refusal
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
@@ -30,8 +30,8 @@ class _Wanted(NamedTuple):
     @property
     def schema(self) -> dict[str, Any]:
         """Of the query parameter."""
-        number = {"type": "integer" if self.whole else "number", "minimum": self.least}
-        return {"anyOf": [number, {"const": "none"}]} if self.optional else number
+        bounded = {"type": "integer" if self.whole else "number", "minimum": self.least}
+        return {"anyOf": [bounded, {"const": "none"}]} if self.optional else bounded
 
 
 LIMITS: Final[dict[str, _Wanted]] = {
@@ -117,14 +117,11 @@ def _limit(name: str, text: str) -> float | None:
     wanted = LIMITS[name]
     if wanted.optional and text == "none":
         return None
-    try:
-        number = int(text) if wanted.whole else float(text)
-    except ValueError:
-        number = math.nan
-    if not wanted.least <= number < math.inf:
+    found = integer(text) if wanted.whole else number(text)
+    if found is None or found < wanted.least:
         kind = "an integer" if wanted.whole else "a number"
         raise _Refused(422, f"{name} must be {kind}, at least {wanted.least:g}{', or none' if wanted.optional else ''}")
-    return number
+    return found
 
 
 def _version(versions: list[SeriesView], parameter: str, text: str) -> SeriesView:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from app.api.query_numbers import integer
 from app.api.replies import Reply, json_body, refusal
 from app.api.reply import error_reply, json_reply
 from app.api.services import Services
@@ -52,12 +53,12 @@ async def get_samples(request: Request) -> Response:
     """
     services: Services = request.app.services
     wanted = dict(request.query_params)
-    limit = wanted.pop("limit", str(DEFAULT_LIMIT))
+    limit = integer(wanted.pop("limit", str(DEFAULT_LIMIT)))
     if not wanted.keys() <= set(SeriesKey._fields):
         return error_reply(400, f"query parameters are {', '.join(SeriesKey._fields)}, and limit")
-    if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= MAX_LIMIT):
+    if limit is None or not 1 <= limit <= MAX_LIMIT:
         return error_reply(422, f"limit must be an integer from 1 to {MAX_LIMIT}")
-    told = await run_in_threadpool(_told, services, wanted, int(limit))
+    told = await run_in_threadpool(_told, services, wanted, limit)
     if wanted and not told:
         return error_reply(404, "no such series: GET /v1/series lists them")
     return json_reply({"series": told})
