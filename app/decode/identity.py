@@ -19,16 +19,17 @@ def series(sent: Sent, limits: Limits, refusals: Refusals, first: NDArray[np.int
 
     `first` is the position of each event's if all are of one series: a zero for each event.
     """
-    nothing = (None,) * len(first)
-    models, versions, tokenizers = sent.get("model"), sent.get("model_version"), sent.get("tokenizer_version")
-    kinds = sent.get("kind")
-    spellings = list(zip(models or nothing, versions or nothing, tokenizers or nothing, kinds or nothing, strict=True))
-    if spellings and spellings.count(spellings[0]) == len(spellings):
+    n = len(first)
+    columns = [sent.get(field) for field in ("model", "model_version", "tokenizer_version", "kind")]
+    if n and all(column is None or column.count(column[0]) == n for column in columns):
+        # One series, as in nearly all batches.
         try:
-            return (series_key(*spellings[0], limits.label_bytes),), first
+            return (series_key(*[column and column[0] for column in columns], limits.label_bytes),), first
         except Refused as refusal:
-            refusals.update(dict.fromkeys(range(len(spellings)), refusal))
+            refusals.update(dict.fromkeys(range(n), refusal))
             return (), first
+    nothing = (None,) * n
+    spellings = list(zip(*[column or nothing for column in columns], strict=True))
     known: dict[tuple[str | None, ...], int | Refused] = {}
     keys: dict[SeriesKey, int] = {}
     key_index = []

@@ -112,10 +112,11 @@ def plain_cosines(scores: Ragged, top_k: int) -> Ragged | None:
         length = scores.width
         if not length or length > top_k:
             return None
-        rows = values.reshape(-1, length)
-        # NaN comes through as the least and the greatest, and is neither above nor below.
-        fit = bool(values.min() >= -1.0 and values.max() <= 1.0)
-        fit = fit and not np.count_nonzero(rows[:, 1:] > rows[:, :-1] + ORDER_TOLERANCE)
+        # Over all of them flat, as few calls as can be. NaN is not within.
+        fit = np.count_nonzero(np.abs(values) <= 1.0) == values.size
+        rises = values[1:] > values[:-1] + ORDER_TOLERANCE
+        rises[length - 1 :: length] = False  # from the last score of one row to the first of the next they may
+        fit = fit and not np.count_nonzero(rises)
     return Ragged(values, scores.offsets) if fit else None
 
 
