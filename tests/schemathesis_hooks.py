@@ -13,6 +13,7 @@ UNSAYABLE = (
     ("similarity_metric", r"this series measures .*"),
     ("scores|top_k", r".* best first.*"),
     ("scores|top_k", r".*; for (others|similarities) set similarity_metric .*"),
+    ("scores|top_k", r".*must be finite numbers"),
     ("embedding", r".* a multiple of 4 bytes"),
     ("", r"this Idempotency-Key .*"),
     (".*", r".*must be at most \d+ bytes long"),
