@@ -12,14 +12,40 @@ from pathlib import Path
 from typing import Final
 
 from app import allocator, logs
-from bench import client_cost, distinct, evaluate, growth, ingest, journal, memory, profile, rendering, scrape, state
+from bench import (
+    bare,
+    client_cost,
+    distinct,
+    evaluate,
+    growth,
+    ingest,
+    journal,
+    memory,
+    profile,
+    rendering,
+    scrape,
+    state,
+)
 from bench.plan import FULL, QUICK
 from bench.report import Report, fill
 from bench.server import LOAD_CORE
 
 PARTS: Final = {
     part.PART: part.measure
-    for part in (ingest, journal, state, evaluate, memory, distinct, scrape, rendering, growth, profile, client_cost)
+    for part in (
+        ingest,
+        bare,
+        journal,
+        state,
+        evaluate,
+        memory,
+        distinct,
+        scrape,
+        rendering,
+        growth,
+        profile,
+        client_cost,
+    )
 }
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 

@@ -64,7 +64,8 @@ def _base64(events: Events) -> bytes:
 
 def _columns(events: Events) -> bytes:
     matrices = {"embedding": _text(events.vectors), "scores": _text(events.scores)}
-    return json.dumps({"events": _side_by_side(events) | matrices}).encode()
+    columns = {"count": len(events.fields)} | _side_by_side(events) | matrices
+    return json.dumps({"events": columns}).encode()
 
 
 def _msgpack(events: Events) -> bytes:

@@ -49,11 +49,18 @@ class Pool:
     """Requests of one shape, ready to be sent, each with event ids that were never sent before.
 
     Their events belong to `series` versions of one model in turn, from the `first` on; without `hashes` they do not
-    name their input.
+    name their input, without `ids` nothing at all: neither themselves nor their input, query or documents.
     """
 
     def __init__(
-        self, shape: Shape, series: int = 1, *, first: int = 0, hashes: bool = True, dimension: int = DIMENSION
+        self,
+        shape: Shape,
+        series: int = 1,
+        *,
+        first: int = 0,
+        hashes: bool = True,
+        ids: bool = True,
+        dimension: int = DIMENSION,
     ) -> None:
         self.shape = shape
         # Vectors around a common mean, as real models give them, float32 like theirs: as doubles they have about
@@ -76,9 +83,8 @@ class Pool:
             }
             for position in range(count)
         ]
-        if not hashes:
-            for each in fields:
-                del each["input_hash"]
+        left_out = {"event_id", "query_id", "input_hash", "ids"} if not ids else set() if hashes else {"input_hash"}
+        fields = [{name: value for name, value in each.items() if name not in left_out} for each in fields]
         events = Events(fields, vectors.astype("<f4"), scores)
         requests = [
             post(body(shape.encoding, events.take(start, start + shape.batch)), media_type(shape.encoding))

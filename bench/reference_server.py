@@ -28,12 +28,12 @@ class Event(BaseModel):
     model: str
     model_version: str
     tokenizer_version: str
-    event_id: str
-    query_id: str
-    input_hash: str
     embedding: list[float]
     scores: list[float]
-    ids: list[str]
+    event_id: str | None = None
+    query_id: str | None = None
+    input_hash: str | None = None
+    ids: list[str] | None = None
 
 
 app = FastAPI()
