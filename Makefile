@@ -55,7 +55,7 @@ check-prometheus: $(INSTALLED) ## promtool and amtool: configurations, rules and
 	$(BIN)/python -m prometheus.build --check
 	promtool check config prometheus/prometheus.yml
 	promtool check rules --lint=all --lint-fatal prometheus/rules/*.yml
-	cd prometheus/tests && promtool test rules *.yml
+	cd prometheus/tests && ls *.yml | xargs -P "$$(nproc)" -n 1 promtool test rules
 	amtool check-config prometheus/alertmanager.yml
 
 check-dashboards: $(INSTALLED) ## the rules of grafana/dashboard-linter, and that Grafana's types read each board

@@ -106,7 +106,11 @@ class Together:
     """The most since its start."""
 
 
-def run(folder: Path, count: int) -> Together:
+SETTLED_SECONDS: Final = max(SNAPSHOT_SECONDS, FIRST_EVALUATION_SECONDS)
+"""Until all that an exporter does by the clock was done once."""
+
+
+def run(folder: Path, count: int, settled_seconds: float = SETTLED_SECONDS) -> Together:
     """Start an exporter with the state that `write` left, and let it work until all of it is at hand.
 
     RuntimeError where it has other series than these, all with scores.
@@ -119,7 +123,7 @@ def run(folder: Path, count: int) -> Together:
         with Connection(server.port) as line:
             for _ in range(-(-EVENTS_PER_SERIES * count // BATCH)):
                 line.exchange(pool.next_request())
-        time.sleep(max(SNAPSHOT_SECONDS, FIRST_EVALUATION_SECONDS))
+        time.sleep(settled_seconds)
         with Connection(server.port) as line:
             page = line.exchange(get("")).decode()
         scored = set(re.findall(r'^embedding_drift_score\{.*model_version="(\d+)"', page, re.MULTILINE))

@@ -26,7 +26,7 @@ def test_an_exporter_takes_up_as_many_full_series_as_were_written(grown, tmp_pat
     """Each under a key of its own with scores, of a real process; `run` refuses one that has fewer."""
     write(grown, tmp_path / "state", 3)
 
-    found = run(tmp_path / "state", 3)
+    found = run(tmp_path / "state", 3, settled_seconds=0.0)
 
     assert 3 * grown.store.find(key(0)).nbytes()["vector samples of windows"] < found.resident <= found.peak
 
