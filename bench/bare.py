@@ -14,7 +14,7 @@ from typing import Final
 from bench.bodies import Encoding
 from bench.exporter import Exporter
 from bench.fill import baseline_files
-from bench.ingest import EVENTS_PER_SECOND, WARM_UP_SECONDS, Case, ratio, row
+from bench.ingest import COLUMNS, EVENTS_PER_SECOND, WARM_UP_SECONDS, Case, ratio, row
 from bench.load import Pool, Shape, drive
 from bench.plan import Plan
 from bench.report import Goal, Report, Table
@@ -60,15 +60,8 @@ def measure(plan: Plan) -> Report:
     rows = [row(batch, f"reference, {REFERENCE}", cost, None) for batch, cost in reference_costs.items()]
     rows += [row(shape.batch, f"exporter, {shape.encoding}", cost, times[shape]) for shape, cost in costs.items()]
     rows.sort(key=lambda cells: int(cells[0]))
-    columns = (
-        "batch",
-        "server and vectors",
-        "CPU, microseconds an event",
-        "events per CPU-second",
-        "times the reference",
-    )
     caption = (
         "At full speed; evaluations go by the clock, not by events, and what they add at "
         f"{EVENTS_PER_SECOND:,} events a second is told with the table of `ingest`."
     )
-    return Report(PART, goals, [(caption, Table(columns, rows))], plan.rounds)
+    return Report(PART, goals, [(caption, Table(COLUMNS, rows))], plan.rounds)

@@ -30,6 +30,14 @@ EVENTS_PER_SECOND: Final = 2_000
 """The traffic of one series over which the work between requests is spread."""
 WARM_UP_SECONDS: Final = 2.0
 MICRO: Final = 1e6
+COLUMNS: Final = (
+    "batch",
+    "server and vectors",
+    "CPU, microseconds an event",
+    "events per CPU-second",
+    "times the reference",
+)
+"""Of what `row` makes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +124,6 @@ def report(cases: Sequence[Case], steps: Mapping[Shape, Sequence[Steps]], idle: 
         row(shape.batch, f"exporter, {shape.encoding}", cost, times[shape]) for shape, cost in ours.items()
     ]
     rows.sort(key=lambda cells: int(cells[0]))
-    columns = (
-        "batch",
-        "server and vectors",
-        "CPU, microseconds an event",
-        "events per CPU-second",
-        "times the reference",
-    )
     singles = [(shape.encoding, micros(empty[shape]), micros(ours[shape]), str(over)) for shape, over in single.items()]
     parts = [
         (
@@ -144,7 +145,7 @@ def report(cases: Sequence[Case], steps: Mapping[Shape, Sequence[Steps]], idle: 
         PART,
         goals,
         [
-            (caption, Table(columns, rows)),
+            (caption, Table(COLUMNS, rows)),
             (
                 "Requests with one event, CPU in microseconds a request:",
                 Table(("vector", "empty FastAPI route", "exporter", "times the empty route"), singles),
