@@ -120,6 +120,49 @@ def test_all_that_wait_share_one_wait_for_the_disk(tmp_path, disk):
     assert 100 == kept.journal.status().records
 
 
+def test_what_comes_in_one_turn_of_the_loop_shares_one_wait_for_the_disk(disk, kept):
+    """Called for the first of them, the writer would take it alone, and the others wait for their own."""
+    taken = threading.Event()
+
+    def encode():
+        taken.set()
+        return b"x"
+
+    async def at_length():
+        waiting = asyncio.ensure_future(kept.journal.commit(encode, lambda: None))
+        await asyncio.sleep(0)  # it is taken in, and the turn goes on as others of it would
+        at_once = taken.wait(0.05)
+        await waiting
+        return at_once
+
+    async def turn():
+        return await asyncio.gather(at_length(), *(kept.commit(b"x") for _ in range(15)))
+
+    before = disk.syncs
+    assert asyncio.run(turn())[0] is False
+    assert 1 == disk.syncs - before
+
+
+def test_what_comes_after_a_loop_that_ended_waits_for_nobody(kept):
+    """Its entry was taken in, and the call that it was to make at the end of its turn never came."""
+
+    loop = asyncio.new_event_loop()
+
+    async def left():
+        waiting = asyncio.ensure_future(kept.commit(b"left"))
+        await asyncio.sleep(0)
+        loop.stop()
+        await waiting
+
+    ended = loop.create_task(left())
+    loop.run_forever()
+    run(kept.commit(b"after"))
+
+    assert [b"left", b"after"] == kept.applied
+    loop.run_until_complete(ended)
+    loop.close()
+
+
 def test_nothing_is_applied_before_it_is_on_disk(tmp_path, kept, monkeypatch):
     """Or a scrape would show what a crash takes back."""
     sync, order = os.fdatasync, []

@@ -43,9 +43,9 @@ class Intake:
         self.journal: Journal | None = None
 
     def begin(self, read: Callable[[], SentRequest], claim: Claim | None) -> Answer | SentRequest:
-        """Decode a request and apply it; with a journal it is decoded alone, and `end` does the rest."""
+        """Decode a request and apply it; with a journal its ids are hashed instead, and `end` does the rest."""
         request = read()
-        return self.ledger.take(request, claim) if self.journal is None else request
+        return self.ledger.take(request, claim) if self.journal is None else request.hashed(self.ledger.input_key)
 
     async def end(self, begun: SentRequest, claim: Claim | None) -> Answer:
         """The answer to a request that was only decoded, once what it says is on disk.
@@ -54,10 +54,7 @@ class Intake:
             Unwritable: it is not, and nothing of the request counts.
         """
         assert self.journal is not None
-        ledger = self.ledger
-        return await self.journal.commit(
-            lambda: encode_request(begun, claim, ledger.input_key), lambda: ledger.take(begun, claim)
-        )
+        return await self.journal.commit(lambda: encode_request(begun, claim), lambda: self.ledger.take(begun, claim))
 
     def expire(self, now: float) -> None:
         """Let idle series go."""

@@ -33,6 +33,10 @@ class SentRequest(Protocol):
         """Make it count; what its sender is told."""
         ...
 
+    def hashed(self, key: bytes) -> SentRequest:
+        """The same with ids as keyed hashes, as records have them; what is hashed already stays as it is."""
+        ...
+
 
 log = structlog.get_logger(__name__)
 

@@ -69,12 +69,12 @@ _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=int)
 _DECODER: Final = msgspec.msgpack.Decoder(Record)
 
 
-def encode_request(request: SentRequest, claim: Claim | None, secret: bytes) -> bytes:
-    """The record of a request. Raises TypeError for a kind that has none."""
+def encode_request(request: SentRequest, claim: Claim | None) -> bytes:
+    """The record of a request whose ids are `hashed`. Raises TypeError for a kind that has none."""
     errors = [] if claim is None else list(request.errors)
     record: Record
     if isinstance(request, SentEvents):
-        record = EventsRecord(request.now, claim, errors, pack_batch(request.batch, secret))
+        record = EventsRecord(request.now, claim, errors, pack_batch(request.batch))
     elif isinstance(request, SentOutcomes):
         record = OutcomesRecord(request.now, claim, errors, list(request.query_keys), list(request.outcomes))
     elif isinstance(request, SentLifecycle):

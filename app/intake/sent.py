@@ -13,7 +13,8 @@ from app.intake.answer import Answer
 from app.intake.ledger import Ledger
 from app.lifecycle import Document, Documents, LifecycleEvent
 from app.model import EventBatch, EventError, Hashed, Outcome
-from app.outcomes import Joined, take_queries
+from app.outcomes import Joined, query_digests, take_queries
+from app.store import event_digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class SentEvents:
         for taken in receipt.taken:
             take_queries(ledger.outcomes, taken, ledger.input_key, self.now)
         return Answer.of(receipt, self.errors)
+
+    def hashed(self, key: bytes) -> SentEvents:
+        """Itself, with digests of the ids of events and queries. 0.4 us an id."""
+        batch = self.batch
+        # In its place: a copy of the batch costs 5 % of a request of one event, and nobody else has it yet.
+        if batch.event_ids is not None:
+            batch.event_digests = event_digests(batch.event_ids, key)
+        if batch.query_ids is not None:
+            batch.query_digests = query_digests(batch.query_ids, key)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,10 @@ class SentOutcomes:
             "unmatched": joined[Joined.UNMATCHED],
         }
         return Answer.to(counts, self.errors)
+
+    def hashed(self, key: bytes) -> SentOutcomes:  # noqa: ARG002 - the promise's signature
+        """The same: ids of queries are hashed as they are decoded."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ import asyncio
 import errno
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
+from app.journal.entries import Entry, Note, answer, carry_out
 from app.journal.frame import Ended
 from app.journal.segment import Segment, next_number, numbers, path_of, remove
 
@@ -36,25 +36,6 @@ class Unwritable(Exception):  # noqa: N818 - says what the journal is
     """The entry is not on disk, and was not applied: it may be sent again."""
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """What is written, and applied once it is on disk."""
-
-    encode: Callable[[], bytes]
-    apply: Callable[[], Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
-
-
-class _Note(NamedTuple):
-    """What happens of itself and is no answer to anybody."""
-
-    payload: bytes
-    apply: Callable[[], object]
-
-
 class Status(NamedTuple):
     """What a scrape tells of the journal."""
 
@@ -74,9 +55,9 @@ class Status(NamedTuple):
 class Journal:
     """Writes entries and applies them, in one order: after a restart the same order gives the same again.
 
-    Entries that come while the disk is waited for share the next wait. What is refused is never applied, and never read
-    back: the segment in which a write failed is left, and the next one says how much of it counts. A full or broken
-    disk is tried again every second, with a new segment.
+    Entries that come in one turn of an event loop, or while the disk is waited for, share a wait. What is refused is
+    never applied, and never read back: the segment in which a write failed is left, and the next one says how much of
+    it counts. A full or broken disk is tried again every second, with a new segment.
     """
 
     def __init__(self, directory: Path, before: Ended, *, gap: bool = False) -> None:
@@ -93,8 +74,12 @@ class Journal:
         self._turn = threading.Lock()
         """Held while a group is written and applied: outside it memory is what the records say."""
         self._wake = threading.Condition()
-        self._queue: deque[_Entry | _Note] = deque()
-        self._unwritten: list[_Note] = []
+        self._queue: deque[Entry | Note] = deque()
+        self._called = False
+        """Whether there is something to do in the queue."""
+        self._due: asyncio.AbstractEventLoop | None = None
+        """The loop that will call at the end of its turn."""
+        self._unwritten: list[Note] = []
         self._stopping = False
         self._failures = self._records = self._groups = 0
         self._write_seconds = 0.0
@@ -123,7 +108,11 @@ class Journal:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._add(_Entry(encode, apply, loop, future))
+        self._add(Entry(encode, apply, loop, future))
+        if self._due is not loop:
+            # Not at once: the writer would take this entry alone, and the next ones of this turn wait for their own.
+            self._due = loop
+            loop.call_soon(self._call)
         return await future
 
     def note(self, payload: bytes, apply: Callable[[], object]) -> None:
@@ -131,7 +120,8 @@ class Journal:
 
         Where it could not be written it is before anything else is. Safe from any thread.
         """
-        self._add(_Note(payload, apply))
+        self._add(Note(payload, apply))
+        self._call()
 
     @contextmanager
     def cut(self) -> Iterator[int]:
@@ -162,39 +152,44 @@ class Journal:
         writable = segment is not None and self._failed is None
         return Status(writable, self._failures, self._records, self._groups, self._write_seconds, nbytes)
 
-    def _add(self, entry: _Entry | _Note) -> None:
+    def _add(self, entry: Entry | Note) -> None:
         with self._wake:
-            if isinstance(entry, _Entry):
+            if isinstance(entry, Entry):
                 if self._stopping:
                     raise Unwritable("the journal is closed")
                 if len(self._queue) >= MAX_WAITING:
                     raise Unwritable(f"{MAX_WAITING} requests wait for the disk already")
             self._queue.append(entry)
-            if len(self._queue) == 1:
-                self._wake.notify()
+
+    def _call(self) -> None:
+        with self._wake:
+            self._due = None
+            self._called = True
+            self._wake.notify()
 
     def _run(self) -> None:
         while group := self._next_group():
             with self._turn:
                 self._commit(group)
-            _answer(each for each in group if isinstance(each, _Entry))
+            answer(each for each in group if isinstance(each, Entry))
         with self._turn:
             if self._segment is not None:
                 self._close(self._segment.close())
                 self._segment = None
 
-    def _next_group(self) -> list[_Entry | _Note]:
+    def _next_group(self) -> list[Entry | Note]:
         """What waits; nothing once there is nothing more to come."""
         with self._wake:
-            while not self._queue and not self._stopping:
+            while not (self._called and self._queue) and not self._stopping:
                 self._wake.wait()
+            self._called = len(self._queue) > GROUP_ENTRIES
             return [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_ENTRIES))]
 
-    def _commit(self, group: Sequence[_Entry | _Note]) -> None:
+    def _commit(self, group: Sequence[Entry | Note]) -> None:
         """Write a group, wait for the disk, and apply it."""
         payloads = [each.payload for each in self._unwritten]
         for each in group:
-            if isinstance(each, _Note):
+            if isinstance(each, Note):
                 payloads.append(each.payload)
                 continue
             try:
@@ -210,7 +205,7 @@ class Journal:
         else:
             self._unwritten = []
             for each in group:
-                _apply(each)
+                carry_out(each)
 
     def _write(self, payloads: Sequence[bytes]) -> None:
         if self._segment is None:
@@ -246,7 +241,7 @@ class Journal:
         self._before = ended
         self._kept[ended.number] = ended.length
 
-    def _fail(self, group: Sequence[_Entry | _Note], error: OSError) -> None:
+    def _fail(self, group: Sequence[Entry | Note], error: OSError) -> None:
         """Refuse a group: nothing of it counts, now or after a restart."""
         if error is not self._failed:
             if self._failed is None:
@@ -257,45 +252,11 @@ class Journal:
             self._close(self._segment.abandon())
             self._segment = None
         for each in group:
-            if isinstance(each, _Note):
-                _apply(each)
+            if isinstance(each, Note):
+                carry_out(each)
                 self._unwritten.append(each)
             else:
                 each.error = Unwritable("the journal cannot be written")
-
-
-def _apply(each: _Entry | _Note) -> None:
-    if isinstance(each, _Note):
-        try:
-            each.apply()
-        except Exception:
-            log.exception("note not applied")
-    elif each.error is None:
-        try:
-            each.result = each.apply()
-        except Exception as error:
-            each.error = error
-
-
-def _answer(entries: Iterator[_Entry]) -> None:
-    """Wake each loop once for all that wait in it."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Entry]] = defaultdict(list)
-    for each in entries:
-        by_loop[each.loop].append(each)
-    for loop, waiting in by_loop.items():
-        # Closed: the server stopped without them.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, waiting)
-
-
-def _settle(waiting: list[_Entry]) -> None:
-    for each in waiting:
-        if each.future.done():
-            continue
-        if each.error is None:
-            each.future.set_result(each.result)
-        else:
-            each.future.set_exception(each.error)
 
 
 def _size(directory: Path, number: int) -> int:

@@ -70,7 +70,7 @@ def offsets_of(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
     return offsets
 
 
-def taken(column: Sequence[Value | None] | None, rows: NDArray[np.intp]) -> Sequence[Value | None] | None:
+def taken(column: Sequence[Value] | None, rows: NDArray[np.intp]) -> Sequence[Value] | None:
     """Entries of a list; None where there is none."""
     return None if column is None else [column[i] for i in rows]
 

@@ -85,7 +85,7 @@ class EventBatch:
     """The retrieval failed."""
     latency_seconds: Floats
     """NaN where not sent."""
-    event_ids: Sequence[str | Hashed | None] | None
+    event_ids: Sequence[str | None] | None
     """None where no event of the batch has one."""
     errors: Sequence[str | None] | None
     """The error type of each failed event; None where no event of the batch failed."""
@@ -105,7 +105,7 @@ class EventBatch:
     """
     relevant: Sequence[Mapping[DocumentId, float] | None] | None
     """The documents that are relevant to each event's query and how much; None where it told none, or no event did."""
-    query_ids: Sequence[str | Hashed | None] | None
+    query_ids: Sequence[str | None] | None
     """None where no event of the batch has one."""
     trace_ids: Sequence[str | None] | None
     """None where no event of the batch has one."""
@@ -115,6 +115,10 @@ class EventBatch:
     """How many of the documents that each event found are withdrawn ones; None where nobody looked."""
     unknown_labels: int
     """How many events carried a label that is no slice label."""
+    event_digests: Sequence[bytes] | None = None
+    """Of `event_ids`, where there is a journal: what is written and what is remembered are hashed once."""
+    query_digests: Sequence[bytes] | None = None
+    """Of `query_ids`, likewise."""
     replayed: bool = False
     """Read back from a journal: `vectors` has lengths without numbers, `ids` stand only where they are judged, and tell
     documents apart within the batch alone."""
@@ -147,6 +151,8 @@ class EventBatch:
             ids=taken(self.ids, rows),
             relevant=taken(self.relevant, rows),
             query_ids=taken(self.query_ids, rows),
+            event_digests=taken(self.event_digests, rows),
+            query_digests=taken(self.query_digests, rows),
             trace_ids=taken(self.trace_ids, rows),
             outcomes=taken(self.outcomes, rows),
             withdrawn=None if self.withdrawn is None else self.withdrawn[rows],

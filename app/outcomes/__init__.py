@@ -2,7 +2,7 @@
 
 from app.model import Outcome
 from app.outcomes.events import OutcomeRequest, decode_outcomes
-from app.outcomes.memory import MEMORY_SECONDS, Joined, OutcomeMemory, query_keys
+from app.outcomes.memory import MEMORY_SECONDS, Joined, OutcomeMemory, query_digests, query_keys
 from app.outcomes.queries import take_queries
 from app.outcomes.recent import RecentOutcomes, Share
 from app.outcomes.totals import OutcomeCounts, OutcomeTotals, OutcomeValue
@@ -19,6 +19,7 @@ __all__ = [
     "RecentOutcomes",
     "Share",
     "decode_outcomes",
+    "query_digests",
     "query_keys",
     "take_queries",
 ]

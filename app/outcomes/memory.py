@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.decode.id_digests import as_numbers, id_digests
-from app.model import Hashed, Outcome, SeriesKey
+from app.model import Outcome, SeriesKey
 from app.outcomes.totals import OutcomeCounts, OutcomeTotals, OutcomeValue, complete
 from app.tree import Piece, Pieces, Tree, new_stamp
 
@@ -37,8 +37,8 @@ class Joined(StrEnum):
 class StagedQueries(NamedTuple):
     """Queries of one series as they came."""
 
-    query_ids: Sequence[str | Hashed | None]
-    """As they were sent, or hashed."""
+    query_ids: Sequence[str | bytes | None]
+    """As they were sent, or their digests."""
     secret: bytes
     """What they are to be hashed with."""
     key: SeriesKey
@@ -282,13 +282,21 @@ class OutcomeMemory:
                 spans[0] = (begun, count - going)
 
 
-def query_keys(query_ids: Sequence[str | Hashed | None], secret: bytes) -> NDArray[np.uint64]:
-    """The keyed hash that stands for each query's id, 64 bits, shape (n,); 0 where there is none, or an empty one.
+def query_digests(query_ids: Sequence[str | bytes | None], secret: bytes) -> list[bytes]:
+    """What stands for each query's id: `id_digests`, 0.4 us an id.
 
-    `secret` has at most 64 bytes. 0.5 us an id.
+    >>> first, none, again = query_digests(["q1", None, "q1"], b"secret")
+    >>> first == again != none
+    True
+    """
+    return id_digests(query_ids, secret, _PURPOSE)
+
+
+def query_keys(query_ids: Sequence[str | bytes | None], secret: bytes) -> NDArray[np.uint64]:
+    """`query_digests` as numbers, shape (n,); 0 where there is no id, or an empty one. 0.5 us an id.
 
     >>> keys = query_keys(["q1", None, "q1", ""], b"secret")
     >>> bool(keys[0] == keys[2] != 0), keys[1], keys[3]
     (True, np.uint64(0), np.uint64(0))
     """
-    return as_numbers(id_digests(query_ids, secret, _PURPOSE))
+    return as_numbers(query_digests(query_ids, secret))

@@ -17,14 +17,15 @@ def take_queries(memory: OutcomeMemory, taken: Taken, secret: bytes, now: float)
     with an id counts as if it came later: once. 1 us an event.
     """
     key, events, limit = taken
-    if events.query_ids is None and events.outcomes is None:
+    ids = events.query_ids if events.query_digests is None else events.query_digests
+    if ids is None and events.outcomes is None:
         return
     poor = poor_match(events, limit)
-    if events.query_ids is not None:
-        memory.stage(StagedQueries(events.query_ids, secret, key, poor, now))
+    if ids is not None:
+        memory.stage(StagedQueries(ids, secret, key, poor, now))
     if events.outcomes is None:
         return
-    keys = np.zeros(len(events), np.uint64) if events.query_ids is None else query_keys(events.query_ids, secret)
+    keys = np.zeros(len(events), np.uint64) if ids is None else query_keys(ids, secret)
     for query, outcome, is_poor in zip(keys.tolist(), events.outcomes, poor.tolist(), strict=True):
         if outcome is None:
             continue

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.decode.document_keys import document_keys
-from app.model import METRICS, DocumentId, EventBatch, Hashed, SimilarityMetric, Timing
+from app.model import METRICS, DocumentId, EventBatch, SimilarityMetric, Timing
 from app.signals import top1_similarity
 from app.sketch import DistinctKeys, RecentKeys, Sliding, TopInputs
 from app.tree import Tree
@@ -219,7 +219,7 @@ def _told(batch: EventBatch, position: int) -> Query:
     first, end = batch.scores.offsets[position : position + 2].tolist()
     return Query(
         timestamp=float(batch.timestamp[position]),
-        query_id=None if isinstance(query_id, Hashed) else query_id,
+        query_id=query_id,
         trace_id=None if batch.trace_ids is None else batch.trace_ids[position],
         ids=tuple(map(str, ids or ())),
         scores=tuple(batch.scores.values[first:end].tolist()),

@@ -124,6 +124,8 @@ def without_vectors(batch: EventBatch, vectors: Vectors) -> EventBatch:
         ids=None,
         relevant=None,
         query_ids=None,
+        event_digests=None,
+        query_digests=None,
         trace_ids=None,
         outcomes=None,
         withdrawn=None,

@@ -198,7 +198,8 @@ class MemoryStore:
         """The batch without duplicates and late events, which are counted."""
         late = batch.timestamp < now - self._timing.late_seconds
         with self._lock:
-            duplicates = [] if batch.event_ids is None else self._ids.seen_before(batch.event_ids, now)
+            ids = batch.event_ids if batch.event_digests is None else batch.event_digests
+            duplicates = [] if ids is None else self._ids.seen_before(ids, now)
             if duplicates:
                 late[duplicates] = False
             receipt.duplicates = len(duplicates)
