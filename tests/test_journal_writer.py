@@ -267,17 +267,21 @@ def test_a_note_is_applied_whether_it_can_be_written_or_not(tmp_path, kept, disk
 
 def test_a_cut_separates_what_memory_holds_from_what_is_to_come(tmp_path, kept):
     """Under requests from many threads: what was applied at the cut is what the segments before it say."""
-    done = threading.Event()
+    done, moved = threading.Event(), threading.Event()
 
     def requests(name):
         for number in range(50):
             run(kept.commit(f"{name} {number}".encode()))
+            moved.set()
 
     senders = [threading.Thread(target=requests, args=(name,)) for name in range(4)]
     cuts = []
 
     def cutter():
+        # Each after another answer: without a pause between two of them the writer would rarely have its turn.
         while not done.is_set():
+            moved.wait()
+            moved.clear()
             with kept.journal.cut() as number:
                 cuts.append((number, list(kept.applied)))
 
@@ -287,8 +291,10 @@ def test_a_cut_separates_what_memory_holds_from_what_is_to_come(tmp_path, kept):
     for each in senders:
         each.join()
     done.set()
+    moved.set()
     cutting.join()
 
+    assert len(cuts) > 20
     assert 200 == len(kept.applied)
     for number, held in cuts[:: max(1, len(cuts) // 20)]:
         reading = Reading(tmp_path, number, look=True)
