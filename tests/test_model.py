@@ -51,7 +51,7 @@ def test_rows_of_unequal_length_join_in_order(parts):
 def batch_of(count, *, key=None, errors=True):
     """Events that differ in every column."""
     rng = np.random.default_rng(count)
-    return events(
+    batch = events(
         np.arange(count, dtype=float),
         key=key or SeriesKey("m", "1", "1", "query"),
         vectors=[rng.normal(size=3) if i % 3 else None for i in range(count)],
@@ -71,6 +71,9 @@ def batch_of(count, *, key=None, errors=True):
         outcomes=[Outcome(clicked=bool(i % 2)) for i in range(count)],
         withdrawn=range(count),
     )
+    batch.event_digests = [b"e%07d" % i for i in range(count)]
+    batch.query_digests = [b"q%07d" % i for i in range(count)]
+    return batch
 
 
 def columns(batch):
@@ -98,13 +101,14 @@ def test_taking_events_takes_every_column():
 
 
 def test_joined_batches_hold_every_event_in_order():
-    """Joining the pieces of a batch gives it back, but for what nothing reads any more: event ids and outcomes."""
+    """Joining the pieces of a batch gives it back, but for what nothing reads: event ids, digests and outcomes."""
     batch = batch_of(10)
     pieces = [batch.take(np.arange(0, 4)), batch.take(np.arange(4, 10))]
 
     joined, whole = columns(EventBatch.concatenate(pieces)), columns(batch)
 
-    assert {**whole, "event_ids": None, "outcomes": None} == joined
+    unread = dict.fromkeys(("event_ids", "outcomes", "event_digests", "query_digests"))
+    assert {**whole, **unread} == joined
 
 
 def test_errors_are_joined_where_only_some_batches_have_any():
