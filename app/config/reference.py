@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 
-from app.config.settings import ENVIRONMENT_PREFIX, SETTINGS, Setting
+from app.config.setting import ENVIRONMENT_PREFIX, Setting
+from app.config.settings import SETTINGS
 from app.config.sources import CONFIG_FILE_FLAGS, CONFIG_FILE_VARIABLE
 
 INTRODUCTION = f"""\

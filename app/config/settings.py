@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from app.config.setting import Setting, about
 from app.config.values import (
     Address,
     Choice,
@@ -18,52 +19,10 @@ from app.config.values import (
     Number,
     Only,
     OrNone,
-    Parser,
 )
 
 if TYPE_CHECKING:
     from app.model import Timing
-
-ENVIRONMENT_PREFIX = "EMBEDDING_DRIFT_"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table: a field of `Settings` and all that is known of it."""
-
-    name: str
-    default: Any
-    group: str
-    parser: Parser
-    metavar: str
-    help: str
-    aliases: tuple[str, ...] = ()
-    """Further spellings of the flag, as other Prometheus exporters have them."""
-
-    @property
-    def flag(self) -> str:
-        """The flag, such as --max-series."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        """The environment variable, such as EMBEDDING_DRIFT_MAX_SERIES."""
-        return ENVIRONMENT_PREFIX + self.name.upper()
-
-    def show(self, value: object) -> str:
-        """A value of this setting as it may be written for a flag."""
-        if value is None:
-            return "none"
-        if isinstance(value, tuple) and not isinstance(value, Address):
-            parts = (f"{part[0]}={part[1]:g}" if isinstance(part, tuple) else str(part) for part in value)
-            return ",".join(parts) or "none"
-        return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _about(group: str, parser: Parser, metavar: str, text: str, aliases: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a row holds beside the name and the default."""
-    return {"group": group, "parser": parser, "metavar": metavar, "help": text, "aliases": aliases}
-
 
 _SERVICE = "Service"
 _SERIES = "Series and memory"
@@ -96,7 +55,7 @@ class Settings:
 
     listen: Address = field(
         default=Address("127.0.0.1", 10877),
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             Listen(),
             "ADDRESS:PORT",
@@ -107,7 +66,7 @@ class Settings:
     )
     metrics_listen: Address | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             OrNone(Listen()),
             "ADDRESS:PORT",
@@ -117,7 +76,7 @@ class Settings:
     )
     web_config_file: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             OrNone(ExistingFile()),
             "FILE",
@@ -128,7 +87,7 @@ class Settings:
     )
     ingest_token_file: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             OrNone(ExistingFile()),
             "FILE",
@@ -138,7 +97,7 @@ class Settings:
     )
     read_token_file: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             OrNone(ExistingFile()),
             "FILE",
@@ -147,7 +106,7 @@ class Settings:
     )
     admin_token_file: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             OrNone(ExistingFile()),
             "FILE",
@@ -157,7 +116,7 @@ class Settings:
     )
     workers: int = field(
         default=1,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             Only(
                 1, "the state lives in one process, and each of several would answer /metrics with its own part of it"
@@ -168,7 +127,7 @@ class Settings:
     )
     log_level: str = field(
         default="info",
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             Choice(("debug", "info", "warning", "error")),
             "LEVEL",
@@ -178,7 +137,7 @@ class Settings:
     )
     log_format: str = field(
         default="logfmt",
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             Choice(("logfmt", "json")),
             "FORMAT",
@@ -188,7 +147,7 @@ class Settings:
     )
     shutdown_timeout_seconds: float = field(
         default=5.0,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             Number(float, at_least=0),
             "SECONDS",
@@ -197,7 +156,7 @@ class Settings:
     )
     time_scale: float = field(
         default=1.0,
-        metadata=_about(
+        metadata=about(
             _SERVICE,
             _DURATION,
             "FACTOR",
@@ -209,7 +168,7 @@ class Settings:
 
     max_series: int = field(
         default=64,
-        metadata=_about(
+        metadata=about(
             _SERIES,
             _COUNT,
             "N",
@@ -219,7 +178,7 @@ class Settings:
     )
     max_state_mib: int = field(
         default=512,
-        metadata=_about(
+        metadata=about(
             _SERIES,
             _COUNT,
             "MIB",
@@ -229,7 +188,7 @@ class Settings:
     )
     series_ttl_seconds: float = field(
         default=86400.0,
-        metadata=_about(
+        metadata=about(
             _SERIES,
             _DURATION,
             "SECONDS",
@@ -238,7 +197,7 @@ class Settings:
     )
     reserved_models: tuple[str, ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             _SERIES,
             ListOf(Name(), "model names, separated by commas"),
             "MODEL",
@@ -247,7 +206,7 @@ class Settings:
     )
     slice_labels: tuple[str, ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             _SERIES,
             ListOf(Name(), "label names, separated by commas"),
             "LABEL",
@@ -258,7 +217,7 @@ class Settings:
 
     baseline: tuple[Path, ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             ListOf(ExistingFile(), "existing files, separated by commas"),
             "FILE",
@@ -268,7 +227,7 @@ class Settings:
     )
     input_hash_key_file: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             OrNone(ExistingFile()),
             "FILE",
@@ -279,7 +238,7 @@ class Settings:
     )
     baseline_duration_seconds: float = field(
         default=86400.0,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             _DURATION,
             "SECONDS",
@@ -288,7 +247,7 @@ class Settings:
     )
     baseline_min_events: int = field(
         default=2000,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             _COUNT,
             "N",
@@ -297,7 +256,7 @@ class Settings:
     )
     min_window_events: int = field(
         default=200,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             _COUNT,
             "N",
@@ -306,7 +265,7 @@ class Settings:
     )
     baselines: tuple[str, ...] = field(
         default=("pinned", "7d", "peer"),
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             ListOf(Choice(("pinned", "7d", "30d", "90d", "peer")), "names of baselines, separated by commas"),
             "BASELINE",
@@ -317,7 +276,7 @@ class Settings:
     )
     false_alarms_per_series_year: float = field(
         default=1.0,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             _DURATION,
             "N",
@@ -327,7 +286,7 @@ class Settings:
     )
     drift_limits: tuple[tuple[str, float], ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             ListOf(NamedNumber(ALARM_STATISTICS), "NAME=NUMBER, separated by commas"),
             "NAME=NUMBER",
@@ -336,7 +295,7 @@ class Settings:
     )
     poor_match_similarity: float | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             OrNone(Number(float, at_least=-1, at_most=1)),
             "SIMILARITY",
@@ -346,7 +305,7 @@ class Settings:
     )
     dimension: int | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _BASELINE,
             OrNone(_COUNT),
             "N",
@@ -356,7 +315,7 @@ class Settings:
 
     state_dir: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             _STATE,
             OrNone(Directory()),
             "DIRECTORY",
@@ -368,7 +327,7 @@ class Settings:
     )
     state_mode: str = field(
         default="snapshot",
-        metadata=_about(
+        metadata=about(
             _STATE,
             Choice(("snapshot", "journal")),
             "MODE",
@@ -379,7 +338,7 @@ class Settings:
     )
     persist_vectors: str = field(
         default="full",
-        metadata=_about(
+        metadata=about(
             _STATE,
             Choice(("full", "projected", "none")),
             "VECTORS",
@@ -392,7 +351,7 @@ class Settings:
 
     freshness_limit_seconds: float = field(
         default=900.0,
-        metadata=_about(
+        metadata=about(
             _LIFECYCLE,
             _DURATION,
             "SECONDS",
@@ -400,19 +359,19 @@ class Settings:
         ),
     )
 
-    max_dimension: int = field(default=8192, metadata=_about(_LIMITS, _COUNT, "N", "Numbers in one vector."))
-    max_top_k: int = field(default=1000, metadata=_about(_LIMITS, _COUNT, "N", "Scores of one event."))
-    max_batch_events: int = field(default=1000, metadata=_about(_LIMITS, _COUNT, "N", "Events of one request."))
-    max_body_mib: int = field(default=32, metadata=_about(_LIMITS, _COUNT, "MIB", "A request body as it arrives."))
+    max_dimension: int = field(default=8192, metadata=about(_LIMITS, _COUNT, "N", "Numbers in one vector."))
+    max_top_k: int = field(default=1000, metadata=about(_LIMITS, _COUNT, "N", "Scores of one event."))
+    max_batch_events: int = field(default=1000, metadata=about(_LIMITS, _COUNT, "N", "Events of one request."))
+    max_body_mib: int = field(default=32, metadata=about(_LIMITS, _COUNT, "MIB", "A request body as it arrives."))
     max_inflated_mib: int = field(
-        default=32, metadata=_about(_LIMITS, _COUNT, "MIB", "A request body after decompression.")
+        default=32, metadata=about(_LIMITS, _COUNT, "MIB", "A request body after decompression.")
     )
     max_label_bytes: int = field(
-        default=128, metadata=_about(_LIMITS, _COUNT, "BYTES", "A label value such as the model's name, in UTF-8.")
+        default=128, metadata=about(_LIMITS, _COUNT, "BYTES", "A label value such as the model's name, in UTF-8.")
     )
     max_connections: int = field(
         default=512,
-        metadata=_about(
+        metadata=about(
             _LIMITS,
             _COUNT,
             "N",
@@ -422,7 +381,7 @@ class Settings:
     )
     max_waiting_requests: int = field(
         default=64,
-        metadata=_about(
+        metadata=about(
             _LIMITS,
             _COUNT,
             "N",
@@ -431,7 +390,7 @@ class Settings:
     )
     max_inflight_mib: int = field(
         default=128,
-        metadata=_about(
+        metadata=about(
             _LIMITS,
             _COUNT,
             "MIB",
@@ -440,7 +399,7 @@ class Settings:
     )
     request_timeout_seconds: float = field(
         default=10.0,
-        metadata=_about(
+        metadata=about(
             _LIMITS,
             _DURATION,
             "SECONDS",

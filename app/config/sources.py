@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.config.settings import ENVIRONMENT_PREFIX, SETTINGS, Setting, Settings
+from app.config.setting import ENVIRONMENT_PREFIX, Setting
+from app.config.settings import SETTINGS, Settings
 from app.config.values import ListOf
 
 CONFIG_FILE_FLAGS = ("--config-file", "--config.file")

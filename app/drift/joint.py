@@ -9,7 +9,8 @@ import numpy as np
 
 from app.drift.blocks import Blocks
 from app.drift.dependence import INDEPENDENT, Witness
-from app.drift.mean_shift import MeanShift, Moment
+from app.drift.mean_shift import MeanShift
+from app.drift.moment import Moment
 from app.drift.window import Window
 
 FLOOR: Final = 0.04

@@ -7,12 +7,14 @@ from dataclasses import asdict
 
 from app.drift.calibration import Calibration, VectorLimits
 from app.drift.dependence import Witness
+from app.drift.directions import Directions
 from app.drift.effects import Novelties
 from app.drift.invalid import Invalid
 from app.drift.joint import novel_vectors
 from app.drift.limit import Limit
 from app.drift.mahalanobis import MeanDistance
-from app.drift.mean_shift import Directions, MeanShift, Moment, every_vector
+from app.drift.mean_shift import MeanShift
+from app.drift.moment import Moment, every_vector
 from app.drift.noise import Noise
 from app.drift.norm import Norm
 from app.drift.novelty import Novelty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
@@ -11,14 +11,13 @@ import numpy as np
 import scipy
 
 from app.drift.blocks import LATER, Blocks
-from app.drift.dependence import INDEPENDENT, Number, Sizes, Witness, design_effect, noise_of
+from app.drift.dependence import INDEPENDENT, Number, Sizes, Witness, design_effect
+from app.drift.directions import Directions, leading_directions
+from app.drift.moment import Moment, every_vector, sizes_of
 from app.drift.noise import FAMILY, independent_spans, normal_quantile, student_quantile, wobble_of
 from app.drift.whitening import Dimensions, Whitening
 from app.drift.window import Window
 from app.model import Floats
-
-DIRECTIONS: Final = 8
-"""Directions of wobble that are taken out, at most."""
 
 MIX: Final = 0.015
 """What the mean moves by, in squared standard deviations, where the shares of topics vary by a third: a baseline
@@ -30,55 +29,6 @@ FLOOR: Final = 0.02
 
 LEAST_SHAPE: Final = 1.0
 """Of the gamma distribution of wobble's sum of squares: as if it went along two directions alone."""
-
-
-class Directions(NamedTuple):
-    """Whitened unit directions in which the baseline's panes move by more than sampling."""
-
-    axes: Floats
-    """Shape (k, d), k <= 8."""
-    wobble: Floats
-    """Variance of the mean along each, from pane to pane; shape (k,)."""
-    reach: Floats
-    """Variance of one row along each; shape (k,)."""
-
-    def deflated(self, deltas: Floats, noises: Floats) -> Floats:
-        """|delta|^2 of each row less what the wobble along these directions explains; shape (k, d) -> (k,).
-
-        `noises` are 1/n + 1/m, dependence counted; shape (k,).
-        """
-        shares = self.wobble / (self.wobble + noises[:, None] * self.reach)
-        explained = ((deltas @ self.axes.T) ** 2 * shares).sum(axis=1)
-        return np.asarray(np.maximum((deltas**2).sum(axis=1) - explained, 0.0), np.float64)
-
-
-class Moment(NamedTuple):
-    """A mean vector of a window, and how many events are behind it."""
-
-    total: Floats
-    """Sum over the rows, shape (d,)."""
-    rows: int
-    """Those that were measured."""
-    vectors: int
-    """All that came."""
-    repeats: float
-    """How many times the noise repeats make of it; >= 1."""
-
-    @property
-    def mean(self) -> Floats:
-        """Shape (d,)."""
-        return self.total / self.rows
-
-    def noise(self, effect: float) -> float:
-        """Variance of the mean in units of one row's."""
-        return self.repeats * noise_of(float(self.rows), float(self.vectors), effect)
-
-
-def every_vector(window: Window) -> Moment:
-    """The mean of all valid vectors."""
-    return Moment(
-        np.asarray(window.vectors.total, np.float64), window.vectors.n, window.vectors.n, window.repeats.factor
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +84,7 @@ class MeanShift:
         space, dimensions = blocks.space, dimensions or blocks.space.dimensions
         baseline = moment(blocks.baseline)
         panes = [moment(pane) for pane in blocks.panes]
-        sizes = _sizes(panes)
+        sizes = sizes_of(panes)
         shifts = space.whiten(np.stack([pane.mean for pane in panes]) - baseline.mean)
         first, second = blocks.neighbours()
         changes = ((shifts[second] - shifts[first]) ** 2).sum(axis=1)
@@ -154,7 +104,7 @@ class MeanShift:
             centre=baseline.mean,
             centre_noise=own * baseline.noise(effect),
             design_effect=effect,
-            directions=_directions(space, dimensions, shifts, sizes, effect),
+            directions=leading_directions(space, dimensions, shifts, sizes, effect),
             drift=0.0,
             wobble=0.0,
             freedom=3.0,
@@ -269,7 +219,7 @@ class MeanShift:
         found = LeftOut(np.empty(count), np.empty(count), np.empty(count), np.empty(count))
         inside = self.dimensions.of_baseline(self.space.rows / self.baseline.rows)
         moments = [self.moment(window) for window in blocks.windows]
-        windows, means = _sizes(moments), np.stack([moment.mean for moment in moments])
+        windows, means = sizes_of(moments), np.stack([moment.mean for moment in moments])
         repeats = np.array([moment.repeats for moment in moments])
         for fold in np.unique(blocks.window_folds):
             members = np.flatnonzero(blocks.window_folds == fold)
@@ -279,7 +229,7 @@ class MeanShift:
             else:
                 near = np.abs(blocks.pane_folds - fold) <= 1
                 kept = np.flatnonzero(~near)
-                directions = _directions(
+                directions = leading_directions(
                     self.space, self.dimensions, shifts[kept], sizes.take(kept), self.design_effect
                 )
                 rest = self._without([blocks.panes[j] for j in np.flatnonzero(blocks.pane_folds == fold)])
@@ -305,10 +255,6 @@ class MeanShift:
         )
 
 
-def _sizes(moments: Sequence[Moment]) -> Sizes:
-    return Sizes(np.array([each.rows for each in moments], float), np.array([each.vectors for each in moments], float))
-
-
 class LeftOut(NamedTuple):
     """Of each window, held against the baseline without the part it belongs to; shapes (windows,)."""
 
@@ -331,18 +277,3 @@ def _evident(values: Floats, chances: Floats) -> float:
     """The mean of the values; 0 where it is less than two standard errors above 0: by chance it is no drift."""
     mean = float(values.mean())
     return mean if mean > 2 * math.sqrt(float(chances.mean()) / values.size) else 0.0
-
-
-def _directions(space: Whitening, dimensions: Dimensions, shifts: Floats, sizes: Sizes, effect: float) -> Directions:
-    """The leading directions of panes' whitened shifts that exceed sampling noise."""
-    panes, events = len(shifts), float(sizes.rows.sum())
-    # From their own mean: of a part of the baseline, the distance to the rest would look like wobble.
-    weighted = (shifts - np.average(shifts, axis=0, weights=sizes.rows)) * np.sqrt(sizes.rows / events)[:, None]
-    values, left = np.linalg.eigh(weighted @ weighted.T)
-    values, left = values[: -DIRECTIONS - 1 : -1], left[:, : -DIRECTIONS - 1 : -1]
-    noise = float((sizes.rows * sizes.noise(effect)).sum()) / events
-    # The largest eigenvalue that noise alone makes (Johnstone 2001, doi 10.1214/aos/1009210544), and a fifth more.
-    large = values > max(1.2 * noise * (1 + math.sqrt(dimensions.effective / panes)) ** 2, 0.0)
-    axes = (left[:, large] / np.sqrt(values[large])).T @ weighted
-    reach = space.reach(axes) * (dimensions.effective / space.dimensions.effective)
-    return Directions(axes, np.maximum(values[large] - noise * reach, 0.0), reach)
