@@ -13,19 +13,9 @@ from numpy.typing import NDArray
 
 from app.decode.embeddings import embeddings
 from app.decode.errors import TooLarge
-from app.decode.event import (
-    Event,
-    clean_name,
-    error_type,
-    event_id,
-    input_hash,
-    not_negative,
-    refuse,
-    slices,
-    timestamp_seconds,
-    weight,
-)
+from app.decode.event import Event, clean_name, error_type, not_negative, refuse, slices, timestamp_seconds, weight
 from app.decode.fields import Refusals, Sent, ids, judged, side_by_side, taken
+from app.decode.id_rules import event_id, input_hash
 from app.decode.identity import series, spaces
 from app.decode.inputs import Inputs, hashed
 from app.decode.limits import Limits

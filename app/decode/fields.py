@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.decode.errors import Refused
-from app.decode.event import Event, plain_ids
+from app.decode.event import Event
+from app.decode.id_rules import plain_ids
 from app.decode.number_rows import NumberRows
 
 Value = TypeVar("Value")

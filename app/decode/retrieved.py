@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from app.decode.errors import Refused
-from app.decode.event import documents, event_id, grades, outcome, trace_id
+from app.decode.event import outcome
 from app.decode.fields import Refusals, Sent, ids, judged
+from app.decode.id_rules import documents, event_id, grades, trace_id
 from app.decode.limits import Limits
 from app.model import DocumentId, Outcome
 

@@ -38,7 +38,7 @@ class Directions(NamedTuple):
 def leading_directions(
     space: Whitening, dimensions: Dimensions, shifts: Floats, sizes: Sizes, effect: float
 ) -> Directions:
-    """The leading directions of panes' whitened shifts, shape (k, d), that exceed sampling noise. O(k^2 d).
+    """The leading directions of whitened shifts of panes, shape (panes, d), that exceed sampling noise. O(panes^2 d).
 
     `effect` is the design effect of rows that depend on each other.
     """

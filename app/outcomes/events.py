@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from app.decode.columns import check_count
 from app.decode.encoding import inflate
 from app.decode.errors import Malformed, Refused, UnsupportedMediaType
-from app.decode.event import MAX_ID_BYTES, Rule, event_id, timestamp_seconds
+from app.decode.event import MAX_ID_BYTES, Rule, timestamp_seconds
+from app.decode.id_rules import event_id
 from app.decode.json_document import check_size, parse
 from app.decode.limits import Limits
 from app.decode.whole_numbers import whole, with_integers
