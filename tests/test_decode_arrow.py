@@ -95,6 +95,14 @@ def test_a_null_among_numbers_is_invalid_in_a_vector_and_no_score():
     assert "scores must be a list of finite numbers, best first" == decoded.errors[0].message
 
 
+def test_a_nan_that_signals_is_a_nan():
+    """Such as damaged memory has; numpy warns where it is made a double, and the log is not for that."""
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(np.array([0x7F800001, 0], "<u4").view("<f4")), 1)
+
+    assert [2, 1] == run(embedding=rows).batch.fault.tolist()
+    assert [0] == [error.index for error in run(scores=rows).errors]
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
 def test_arrows_own_timestamps_are_seconds(unit, factor):
     """Whatever their unit; of another zone they are the same moments."""
@@ -420,7 +428,8 @@ def test_no_message_that_pyarrow_reads_goes_unseen(body):
     if looked is None:
         return
     read = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
-    for metadata in looked:
+    for start, metadata in looked:
+        assert metadata == body[start : start + len(metadata)]
         try:
             assert metadata == read.read_next_message().metadata.to_pybytes()
         except (pa.ArrowException, OSError):

@@ -7,7 +7,7 @@ library. Only plain layouts are read, whose values are all in the body (`arrow_c
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from app.decode.arrow_columns import Column, ColumnReader
-from app.decode.arrow_message import is_compressed, split
+from app.decode.arrow_known import KnownStreams, Rows
+from app.decode.arrow_message import Message, is_compressed, split
 from app.decode.columnar import COUNT, decode_columns
 from app.decode.columns import check_count
 from app.decode.errors import Malformed, TooLarge
@@ -31,6 +32,9 @@ AVAILABLE: Final = find_spec("pyarrow") is not None
 
 MAX_METADATA_BYTES: Final = 1024 * 1024
 """Of one message: a schema of thousands of fields takes seconds to read."""
+
+KNOWN: Final = KnownStreams()
+"""The kinds of streams that came last, of all senders."""
 
 
 @lru_cache(maxsize=1)
@@ -48,15 +52,24 @@ def at_hand() -> bool:
 
 def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
     """An Arrow IPC stream without compressed buffers: a column is a field of events, a row an event."""
+    rows, columns = KNOWN.read(body, limits) or _read(body, limits)
+    return decode_columns({**columns, COUNT: rows}, {}, limits, now)
+
+
+def _read(body: bytes, limits: Limits) -> Rows:
+    """The rows of any stream. Raises `Malformed` or `TooLarge`."""
     pa = _pyarrow()
     if not body or body.isspace():
         raise Malformed("the body is empty; send an Arrow IPC stream")
     reader = ColumnReader(pa.lib, limits.events * limits.top_k, limits.inflated_bytes, len(body))
     parts: dict[str, list[Column]] = {}
     places: Mapping[str, int] | None = None
-    rows = 0
+    batches = rows = 0
     try:
-        for batch in _batches(body, limits):
+        source = pa.py_buffer(body)
+        messages = _looked_at(body, source, limits)
+        for batch in pa.ipc.open_stream(source, options=_options()):
+            batches += 1
             if not batch.num_rows:
                 continue
             check_count(rows + batch.num_rows, limits)
@@ -74,9 +87,11 @@ def decode_arrow(body: bytes, limits: Limits, now: float) -> Decoded:
                     array.validate(full=True)
             for name, place in places.items():
                 parts.setdefault(name, []).append(reader.column(name, arrays[place]))
+        if messages and batches == 1 and rows:  # of several, also empty ones, none is like what was learned of one
+            KNOWN.learn(body, messages, batch, reader, limits)
     except (pa.ArrowException, OSError, ValueError, KeyError, struct.error):
         raise Malformed("the body must be a valid Arrow IPC stream") from None
-    return decode_columns({name: _joined(name, each) for name, each in parts.items()} | {COUNT: rows}, {}, limits, now)
+    return rows, {name: _joined(name, each) for name, each in parts.items()}
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
@@ -87,16 +102,19 @@ def _places(names: Sequence[str]) -> dict[str, int]:
     return places
 
 
-def _batches(body: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
-    """The record batches, after a look at every message. Raises `Malformed`, `TooLarge` or what pyarrow raises."""
-    pa = _pyarrow()
+def _looked_at(body: bytes, source: pa.Buffer, limits: Limits) -> list[Message] | None:
+    """The messages, after a look at each; None where they lie otherwise than `split` can follow.
+
+    Raises `Malformed`, `TooLarge` or what pyarrow raises.
+    """
     # An empty batch takes a tenth of a millisecond.
     most = 2 * limits.events
-    source = pa.py_buffer(body)
-    looked = split(body, most)
-    if looked is None:
-        messages = islice(pa.ipc.MessageReader.open_stream(source), most + 1)
-        looked = [memoryview(message.metadata) for message in messages]
+    messages = split(body, most)
+    if messages is None:
+        read = islice(_pyarrow().ipc.MessageReader.open_stream(source), most + 1)
+        looked = [memoryview(message.metadata) for message in read]
+    else:
+        looked = [message.metadata for message in messages]
     if len(looked) > most:
         raise TooLarge(f"more than {most} messages; send fewer and larger record batches")
     for metadata in looked:
@@ -104,7 +122,7 @@ def _batches(body: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
             raise TooLarge(f"more than {MAX_METADATA_BYTES} bytes of metadata in a message")
         if is_compressed(metadata):
             raise Malformed("the buffers of an Arrow stream must not be compressed; use Content-Encoding instead")
-    yield from pa.ipc.open_stream(source, options=_options())
+    return messages
 
 
 @lru_cache(maxsize=1)

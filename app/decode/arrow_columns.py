@@ -25,11 +25,14 @@ _MOSTLY: Final = 0.8
 
 Column = list[Any] | NumberRows
 
+UNITS_A_SECOND: Final = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
+"""Of Arrow's moments."""
+
 _UNFIT: Final = object()
 """Stands for a value of a type that no field has: its field's rule refuses it."""
 
 
-class _Types(NamedTuple):
+class ColumnTypes(NamedTuple):
     """Ids of the layouts that are read."""
 
     nothing: int
@@ -37,9 +40,13 @@ class _Types(NamedTuple):
     plain: frozenset[int]
     """Of one value a row that is in the body itself, and needs no more than to be listed."""
     texts: frozenset[int]
+    text: int
+    """Its offsets have 32 bits."""
     instant: int
     dictionary: int
     lists: frozenset[int]
+    plain_list: int
+    """Its offsets have 32 bits."""
     large_list: int
     """Its offsets have 64 bits."""
     fixed_list: int
@@ -49,17 +56,19 @@ class _Types(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _types(lib: ModuleType) -> _Types:
+def _types(lib: ModuleType) -> ColumnTypes:
     integers = {getattr(lib, f"Type_{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)}
     numbers = frozenset({*integers, lib.Type_HALF_FLOAT, lib.Type_FLOAT, lib.Type_DOUBLE})
-    return _Types(
+    return ColumnTypes(
         nothing=lib.Type_NA,
         numbers=numbers,
         plain=numbers | {lib.Type_BOOL, lib.Type_BINARY, lib.Type_LARGE_BINARY, lib.Type_FIXED_SIZE_BINARY},
         texts=frozenset({lib.Type_STRING, lib.Type_LARGE_STRING}),
+        text=lib.Type_STRING,
         instant=lib.Type_TIMESTAMP,
         dictionary=lib.Type_DICTIONARY,
         lists=frozenset({lib.Type_LIST, lib.Type_LARGE_LIST, lib.Type_FIXED_SIZE_LIST}),
+        plain_list=lib.Type_LIST,
         large_list=lib.Type_LARGE_LIST,
         fixed_list=lib.Type_FIXED_SIZE_LIST,
         float32=lib.Type_FLOAT,
@@ -76,26 +85,26 @@ class ColumnReader:
     """
 
     def __init__(self, lib: ModuleType, most: int, most_dictionary_bytes: int, body_bytes: int) -> None:
-        self._most = most
+        self.most = most
         self._body_bytes = body_bytes
-        self._types = _types(lib)
+        self.types = _types(lib)
         self._dictionaries = Dictionaries(most_dictionary_bytes, self._values)
 
     def column(self, name: str, array: Array) -> Column:
         """The values of a validated column, the field of this name."""
         kind = array.type.id
-        if kind in self._types.lists:
-            if array.type.value_type.id in self._types.texts:
+        if kind in self.types.lists:
+            if array.type.value_type.id in self.types.texts:
                 return self._lists_of_texts(array)
             return self._lists(name, array)
-        if kind == self._types.map:
+        if kind == self.types.map:
             return self._maps(array)
-        return self._structs(array) if kind == self._types.struct else self._values(array)
+        return self._structs(array) if kind == self.types.struct else self._values(array)
 
     def _values(self, array: Array) -> list[Any]:
         """Values that are no lists and no structures; None for a null."""
         self._check(array)
-        types = self._types
+        types = self.types
         kind = array.type.id
         if kind in types.texts:
             return array.to_pylist()  # type: ignore[no-any-return]
@@ -103,25 +112,29 @@ class ColumnReader:
             values = array.to_pylist() if array.null_count else array.to_numpy(zero_copy_only=False).tolist()
             return list(values)
         if kind == types.instant:
-            units = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[array.type.unit]
+            units = UNITS_A_SECOND[array.type.unit]
             return [None if value is None else value / units for value in array.view("int64").to_pylist()]
         if kind == types.dictionary:
             # Its entries by reference: written out they could be a thousand times the body.
-            entries = self._dictionaries.entries(array.dictionary)
+            entries = self.entries(array)
             if len(entries) == 1 and not array.null_count:
                 return entries * len(array)  # the only one that an index can mean: what all events have in common
             return [None if index is None else entries[index] for index in array.indices.to_pylist()]
         return _unfit(array)
 
+    def entries(self, array: Array) -> list[Any]:
+        """The values of a column's dictionary, shared by all who ask."""
+        return self._dictionaries.entries(array.dictionary)
+
     def _bounds(self, array: Array) -> NDArray[np.int32] | NDArray[np.int64]:
         """Where each list begins, and the last one ends."""
         offsets, count = array.buffers()[1], len(array) + 1
-        if array.type.id == self._types.large_list:
+        if array.type.id == self.types.large_list:
             return np.frombuffer(offsets, np.int64, count, 8 * array.offset)
         return np.frombuffer(offsets, np.int32, count, 4 * array.offset)
 
     def _lists_of_texts(self, array: Array) -> list[Any]:
-        if len(array.values) > self._most:
+        if len(array.values) > self.most:
             self._check(array.flatten())  # which leaves out what no row shows
         return array.to_pylist()  # type: ignore[no-any-return]
 
@@ -130,7 +143,7 @@ class ColumnReader:
             numbers = self._plain_numbers(name, array)
             if numbers is not None:
                 return numbers
-        types = self._types
+        types = self.types
         present = _present(array) if array.null_count else None
         if array.type.id == types.fixed_list:
             lengths = [array.type.list_size] * len(array)
@@ -168,31 +181,21 @@ class ColumnReader:
         Says what `_lists` would say, with a fourth of the calls into pyarrow.
         """
         kind = array.type
-        if kind.id != self._types.fixed_list or kind.value_type.id != self._types.float32 or array.offset:
+        if kind.id != self.types.fixed_list or kind.value_type.id != self.types.float32 or array.offset:
             return None
         _, nulls, data = array.buffers()
         if nulls is not None or not data or not kind.list_size:
             return None
         values = np.frombuffer(data, np.float32, len(array) * kind.list_size)
-        return NumberRows(ragged(self._kept(name, values), [kind.list_size] * len(array)), None)
+        return NumberRows(ragged(kept(name, values, self._body_bytes), [kind.list_size] * len(array)), None)
 
     def _numbers(self, name: str, items: Array) -> NDArray[np.float32] | Floats:
-        return self._kept(name, items.to_numpy(zero_copy_only=False))
-
-    def _kept(self, name: str, numbers: NDArray[Any]) -> NDArray[np.float32] | Floats:
-        """A copy where a view would keep much else of the request in memory."""
-        if name == "scores":
-            return np.array(numbers, np.float64)
-        if numbers.dtype == np.float32:
-            mostly_these = numbers.nbytes >= _MOSTLY * self._body_bytes
-            return numbers if mostly_these else numbers.copy()
-        with np.errstate(over="ignore"):
-            return np.array(numbers, np.float32)
+        return kept(name, items.to_numpy(zero_copy_only=False), self._body_bytes)
 
     def _structs(self, array: Array) -> list[Any]:
         """Structures of plain values as objects, without their nulls."""
         self._check(array)
-        held = self._types.plain | self._types.texts | {self._types.dictionary, self._types.nothing}
+        held = self.types.plain | self.types.texts | {self.types.dictionary, self.types.nothing}
         names = [field.name for field in array.type]
         if not all(field.type.id in held for field in array.type):
             return _unfit(array)
@@ -204,14 +207,23 @@ class ColumnReader:
 
     def _maps(self, array: Array) -> list[Any]:
         self._check(array.keys)
-        types = self._types
+        types = self.types
         if array.type.key_type.id in types.texts and array.type.item_type.id in types.plain | types.texts:
             return [None if pairs is None else dict(pairs) for pairs in array.to_pylist()]
         return _unfit(array)
 
     def _check(self, array: Array) -> None:
-        if len(array) > self._most:
-            raise TooLarge(f"more than {self._most} values in a column; send fewer events a request")
+        if len(array) > self.most:
+            raise TooLarge(f"more than {self.most} values in a column; send fewer events a request")
+
+
+def kept(name: str, numbers: NDArray[Any], body_bytes: int) -> NDArray[np.float32] | Floats:
+    """The numbers of a field; a copy where a view would keep much else of the request in memory."""
+    if name == "embedding" and numbers.dtype == np.float32:
+        mostly_these = numbers.nbytes >= _MOSTLY * body_bytes
+        return numbers if mostly_these else numbers.copy()
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN that signals is a NaN, of which others say what to do
+        return np.array(numbers, np.float64) if name == "scores" else np.array(numbers, np.float32)
 
 
 def _unfit(array: Array) -> list[Any]:

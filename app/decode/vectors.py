@@ -187,7 +187,8 @@ def _one(rows: Ragged) -> Vectors | None:
 
 
 def _exact_norm(vector: NDArray[np.float32] | Floats) -> float | VectorFault:
-    row = vector.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        row = vector.astype(np.float64)
     square = float(np.einsum("i,i->", row, row))
     if not row.size:
         return VectorFault.DIMENSION
