@@ -44,14 +44,17 @@ class SeriesCopies(MemoryStore):
 
     def __init__(self, of: Grown, count: int) -> None:
         super().__init__(Timing(), max_series=count, max_state_bytes=1)
-        self._of = of.store.series()
+        self._of = of
         self._count = count
 
     def parts(self, now: Callable[[], float]) -> Iterator[Part]:
         """Yield those of the store, and a series for each key."""
         yield from super().parts(now)
-        for number, series in zip(range(self._count), cycle(self._of), strict=False):
-            yield Part(f"series/{key(number).id}", partial(_frozen, series, key(number), now))
+        for number, series in zip(range(self._count), cycle(self._of.store.series()), strict=False):
+            baseline = self._of.pinned.find(series.key)
+            assert baseline is not None
+            copied = _copied(baseline, key(number))
+            yield Part(f"series/{key(number).id}", partial(_frozen, series, copied, now))
 
 
 class BaselineCopies(Pinned):
@@ -63,7 +66,7 @@ class BaselineCopies(Pinned):
         for number, series in zip(range(count), cycle(of.store.series()), strict=False):
             baseline = of.pinned.find(series.key)
             assert baseline is not None
-            copied = replace(baseline, key=key(number), id=content_id(key(number), baseline.content))
+            copied = _copied(baseline, key(number))
             self.adopt(copied)
             self._limits_of.append((copied, of.pinned.calibrations(baseline)))
 
@@ -76,9 +79,15 @@ class BaselineCopies(Pinned):
         return {**super().freeze(pieces), "limits": limits}
 
 
-def _frozen(series: Series, name: SeriesKey, now: Callable[[], float], pieces: Pieces) -> Tree:
-    anew = Anew(vectors=pieces.vectors)
-    return {"key": list(name), "dimension": DIMENSION, "series": series.freeze(anew, now())}
+def _copied(baseline: PinnedBaseline, name: SeriesKey) -> PinnedBaseline:
+    return replace(baseline, key=name, id=content_id(name, baseline.content))
+
+
+def _frozen(series: Series, baseline: PinnedBaseline, now: Callable[[], float], pieces: Pieces) -> Tree:
+    tree = series.freeze(Anew(vectors=pieces.vectors), now())
+    # Measured by the copy of its baseline: else a start would forget what panes measured in another frame.
+    tree["measured"] = [baseline.id, *tree["measured"][1:]]
+    return {"key": list(baseline.key), "dimension": DIMENSION, "series": tree}
 
 
 def grow_and_write(few: int, per_pane: int, folder: Path, many: int) -> dict[str, State]:

@@ -2,12 +2,17 @@
 
 import pytest
 
+from app.baseline import Pinned
+from app.model import Timing
+from app.store import MemoryStore
 from bench import savings
-from bench.fill import key, room_mib
-from bench.grown import Grown, State
+from bench.collected import ToldClock
+from bench.fill import budget, key, room_mib
+from bench.grown import END, Grown, State
 from bench.memory import report
 from bench.plan import QUICK
 from bench.savings import Taken
+from bench.state import keeper
 from bench.together import Together, run, write
 
 MIB = 2**20
@@ -29,6 +34,21 @@ def test_an_exporter_takes_up_as_many_full_series_as_were_written(grown, tmp_pat
     found = run(tmp_path / "state", 3, settled_seconds=0.0)
 
     assert 3 * grown.store.find(key(0)).nbytes()["vector samples of windows"] < found.resident <= found.peak
+
+
+def test_what_panes_measured_goes_with_a_copied_series(grown, tmp_path):
+    """A copy has a baseline of its own: measured by the first one's, its panes would forget all that they measured."""
+    write(grown, tmp_path / "state", 2)
+    store, pinned = MemoryStore(Timing(), max_series=3, max_state_bytes=2**40), Pinned(Timing(), 0, budget(Timing()))
+    kept = keeper(tmp_path / "state", store, pinned, ToldClock(END))
+
+    kept.restore()
+
+    (before,) = grown.store.series()
+    assert before.measured_since is not None
+    for series in store.series():
+        assert before.nbytes()["vector sums of panes"] == series.nbytes()["vector sums of panes"]
+    kept.directory.release()
 
 
 def test_the_whole_process_is_held_against_its_limit_over_the_idle_one():
