@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.baseline import BASELINES, BaselineExists, Budget, NotEnoughEvents, Pinned, from_bytes, to_bytes
+from app.baseline.stacked import StackedBlocks, StackedSums
 from app.frame import MINIMUM_ROWS
 from app.model import SimilarityMetric, Timing
 from app.series import Series
@@ -135,6 +136,21 @@ def test_a_final_baseline_has_all_that_it_is_needed_for(learned):
     assert len(content.known.keys) <= 512
     assert ("learned", SimilarityMetric.COSINE) == (baseline.origin, baseline.similarity_metric)
     assert content.signals["top1_similarity"].quantile(0.05) == baseline.poor_match_limit
+
+
+def test_blocks_are_stacked_once_learning_lets_go_of_them(learned):
+    """Of a provisional baseline they are those that learning keeps, and stacked they would be there twice."""
+    provisional, final = (
+        next(each for each in learned.history if each is not None and each.state == state)
+        for state in ("provisional", "final")
+    )
+
+    assert isinstance(final.content.blocks, StackedBlocks)
+    assert isinstance(final.content.frame_sums, StackedSums)
+    assert isinstance(provisional.content.blocks, tuple)
+    assert [each.start for each in provisional.content.blocks] == [
+        each.start for each in final.content.blocks[: len(provisional.content.blocks)]
+    ]
 
 
 def test_the_frame_is_centred_on_all_events_and_not_on_the_sample(learned):

@@ -10,20 +10,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.baseline.stacked import Arrays, Stacked, StackedBlocks, StackedSums
 from app.distribution import Distribution
 from app.drift.same_input import KnownInputs
-from app.drift.sums import FrameSums, VectorSums
+from app.drift.sums import FrameSums
 from app.frame import Frame
-from app.model import Floats, SeriesKey
+from app.model import SeriesKey
 from app.series import Block, ResultKeys
 from app.sketch import DistinctKeys
 
-Arrays = dict[str, NDArray[np.generic]]
-
 PICTURED_ROWS: Final = 512
 """Rows that a picture and distances between rows are made of: of all 2,048 they would cost sixteen times as much."""
-
-BLOCK_SIGNALS: Final = ("norm", "top1_similarity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,9 +30,9 @@ class Content:
     signals: Mapping[str, Distribution]
     frame: Frame | None
     """None where there were too few vectors for one."""
-    blocks: tuple[Block, ...]
+    blocks: Sequence[Block]
     """Oldest first."""
-    frame_sums: tuple[FrameSums, ...]
+    frame_sums: Sequence[FrameSums]
     """What each block's rows measured in the frame, without their fold's part in it; of no rows without a frame."""
     block_seconds: float
     """0 where the blocks have no time, as those of an uploaded sample."""
@@ -55,12 +52,16 @@ class Content:
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         steps = sum(each.values.nbytes + each.cumulative.nbytes for each in self.signals.values())
-        blocks = sum(block.nbytes for block in self.blocks) + sum(sums.nbytes for sums in self.frame_sums)
+        blocks = _nbytes(self.blocks) + _nbytes(self.frame_sums)
         known = 0 if self.known is None else self.known.keys.nbytes + self.known.directions.nbytes
         results = 0 if self.results is None else self.results.distinct.nbytes
         return (
             steps + blocks + known + results + self.components.nbytes + (0 if self.frame is None else self.frame.nbytes)
         )
+
+
+def _nbytes(parts: Sequence[Block] | Sequence[FrameSums]) -> int:
+    return parts.nbytes if isinstance(parts, Stacked) else sum(each.nbytes for each in parts)
 
 
 def content_id(key: SeriesKey, content: Content) -> str:
@@ -90,9 +91,9 @@ def pack(content: Content) -> Arrays:
         "labels.names": _text([f"{name}={value}" for name, value in content.label_shares]),
         "labels.shares": np.array(list(content.label_shares.values()), np.float64),
         "signals.names": _text(content.signals),
-        **_prefixed("sample_sums", _frame_sums([content.sample_sums])),
-        **_prefixed("frame_sums", _frame_sums(content.frame_sums)),
-        **_prefixed("blocks", _blocks(content.blocks)),
+        **_prefixed("sample_sums", StackedSums.of([content.sample_sums]).arrays),
+        **_prefixed("frame_sums", StackedSums.of(content.frame_sums).arrays),
+        **_prefixed("blocks", StackedBlocks.of(content.blocks).arrays),
     }
     for name, distribution in content.signals.items():
         arrays[f"signals.{name}.values"] = distribution.values
@@ -127,10 +128,10 @@ def unpack(arrays: Mapping[str, NDArray[np.generic]]) -> Content:
             for name in names
         },
         frame=Frame.from_arrays(_within("frame", arrays)) if "frame.mean" in arrays else None,
-        blocks=_to_blocks(_within("blocks", arrays)),
-        frame_sums=_to_frame_sums(_within("frame_sums", arrays)),
+        blocks=StackedBlocks(_within("blocks", arrays)),
+        frame_sums=StackedSums(_within("frame_sums", arrays)),
         block_seconds=float(np.asarray(arrays["block_seconds"], np.float64)),
-        sample_sums=_to_frame_sums(_within("sample_sums", arrays))[0],
+        sample_sums=StackedSums(_within("sample_sums", arrays))[0],
         components=np.asarray(arrays["components"], np.float32),
         known=KnownInputs(
             np.asarray(arrays["known.keys"], np.uint64),
@@ -155,86 +156,6 @@ def _to_results(arrays: Mapping[str, NDArray[np.generic]]) -> ResultKeys | None:
         return None
     keys, below, mark = (np.asarray(arrays[name], np.uint64) for name in ("keys", "below", "mark"))
     return ResultKeys(DistinctKeys.of(keys, int(below)), int(mark))
-
-
-def _frame_sums(sums: Sequence[FrameSums]) -> Arrays:
-    return {
-        "n": np.array([each.n for each in sums], np.int64),
-        "scalars": np.array(
-            [[each.depth, each.depth_squares, each.distance, each.distance_squares] for each in sums]
-        ).reshape(-1, 4),
-        "below": np.array([each.below for each in sums], np.int64),
-        "novel": _stacked([each.novel for each in sums]),
-        "features": _stacked([each.features for each in sums]),
-    }
-
-
-def _to_frame_sums(arrays: Mapping[str, NDArray[np.generic]]) -> tuple[FrameSums, ...]:
-    rows = np.asarray(arrays["n"], np.int64).tolist()
-    scalars = np.asarray(arrays["scalars"], np.float64).tolist()
-    below = np.asarray(arrays["below"], np.int64)
-    novel, features = _unstacked(arrays["novel"], len(rows)), _unstacked(arrays["features"], len(rows))
-    return tuple(
-        FrameSums(n, depth, depth_squares, distance, distance_squares, below[i], novel[i], features[i])
-        if n
-        else FrameSums.none()
-        for i, (n, (depth, depth_squares, distance, distance_squares)) in enumerate(zip(rows, scalars, strict=True))
-    )
-
-
-def _blocks(blocks: Sequence[Block]) -> Arrays:
-    counts = [[dict(block.signals).get(name, 0) for name in BLOCK_SIGNALS] for block in blocks]
-    return {
-        "start": np.array([block.start for block in blocks], np.float64),
-        "counts": np.array([[block.events, block.invalid, block.vectors.n] for block in blocks], np.int64).reshape(
-            -1, 3
-        ),
-        "squares": np.array([block.vectors.squares for block in blocks], np.float64),
-        "totals": _stacked([block.vectors.total for block in blocks]),
-        "signals": np.array(counts, np.int64).reshape(-1, len(BLOCK_SIGNALS)),
-        "quantiles": np.concatenate([np.empty(0, np.float32), *(_ordered(block) for block in blocks)]),
-        "steps": np.array([block.quantiles.size for block in blocks], np.int64),
-    }
-
-
-def _to_blocks(arrays: Mapping[str, NDArray[np.generic]]) -> tuple[Block, ...]:
-    starts = np.asarray(arrays["start"], np.float64).tolist()
-    counts = np.asarray(arrays["counts"], np.int64).tolist()
-    squares = np.asarray(arrays["squares"], np.float64).tolist()
-    totals = _unstacked(arrays["totals"], len(starts))
-    signals = np.asarray(arrays["signals"], np.int64).tolist()
-    quantiles = np.asarray(arrays["quantiles"], np.float32)
-    ends = np.cumsum(np.asarray(arrays["steps"], np.int64)).tolist()
-    return tuple(
-        Block(
-            start,
-            events,
-            invalid,
-            VectorSums(n, totals[i], squares[i]) if n else VectorSums.none(),
-            tuple((name, count) for name, count in zip(BLOCK_SIGNALS, signals[i], strict=True) if count),
-            quantiles[ends[i - 1] if i else 0 : ends[i]],
-        )
-        for i, (start, (events, invalid, n)) in enumerate(zip(starts, counts, strict=True))
-    )
-
-
-def _ordered(block: Block) -> NDArray[np.float32]:
-    """The block's quantiles in the order of BLOCK_SIGNALS."""
-    parts = [block.steps_of(name) for name in BLOCK_SIGNALS]
-    return np.concatenate([np.empty(0, np.float32), *parts])
-
-
-def _stacked(rows: Sequence[NDArray[np.generic] | Floats]) -> NDArray[np.float32]:
-    """Rows of one width as a matrix, those that are empty as zeros."""
-    width = max((row.size for row in rows), default=0)
-    matrix = np.zeros((len(rows), width), np.float32)
-    for i, row in enumerate(rows):
-        matrix[i, : row.size] = row
-    return matrix
-
-
-def _unstacked(matrix: NDArray[np.generic], rows: int) -> list[NDArray[np.float32]]:
-    return list(np.asarray(matrix, np.float32).reshape(rows, -1)) if rows else []
 
 
 def _text(lines: Iterable[str]) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.baseline.content import Content, content_id, pictured
+from app.baseline.stacked import StackedBlocks, StackedSums
 from app.distribution import Distribution
 from app.drift.same_input import KnownInputs
 from app.drift.sums import FrameSums
@@ -84,6 +85,9 @@ def freeze(
     With `projected` it measures novelty and known inputs by projections of vectors, which is what is kept on disk.
     """
     content = _content(material, PROVISIONAL_ANCHORS if state == "provisional" else ANCHORS, projected=projected)
+    if state != "provisional" or origin != "learned":
+        # Blocks of a provisional one are those that learning goes on to keep.
+        content = replace(content, blocks=StackedBlocks.of(content.blocks))
     return PinnedBaseline(
         id=content_id(key, content),
         key=key,
@@ -115,7 +119,7 @@ def _content(material: Material, most_anchors: int, *, projected: bool) -> Conte
         signals=signals,
         frame=frame,
         blocks=material.blocks,
-        frame_sums=frame_sums,
+        frame_sums=StackedSums.of(frame_sums),
         block_seconds=material.block_seconds,
         sample_sums=sample_sums,
         components=pictured(components),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.baseline.content import Content, content_id, pictured
 from app.baseline.file import from_bytes
 from app.baseline.reference import STEPS, PinnedBaseline
+from app.baseline.stacked import StackedBlocks, StackedSums
 from app.compare import Reference
 from app.decode.errors import Refused
 from app.decode.event import series_key
@@ -133,11 +134,13 @@ def content_of(
         },
         frame=reference.frame,
         # A start is the place among them: they have no time.
-        blocks=tuple(
-            Block.of_window(float(place), pane.vectors.n + pane.invalid, pane)
-            for place, pane in enumerate(reference.panes)
+        blocks=StackedBlocks.of(
+            [
+                Block.of_window(float(place), pane.vectors.n + pane.invalid, pane)
+                for place, pane in enumerate(reference.panes)
+            ]
         ),
-        frame_sums=tuple(replace(pane.frame.compact(), features=np.empty(0)) for pane in reference.panes),
+        frame_sums=StackedSums.of([replace(pane.frame.compact(), features=np.empty(0)) for pane in reference.panes]),
         block_seconds=0.0,
         sample_sums=reference.frame.sums(reference.fitted_rows, reference.held_out),
         components=pictured(reference.held_out.components),
