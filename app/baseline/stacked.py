@@ -1,7 +1,7 @@
 """Time blocks of a baseline, and what their rows measured: each kind as a few arrays, as a file has them.
 
-A day has 288 of each, which are read when limits are learned and hardly ever after it. As objects with arrays of their
-own they would take 0.4 MiB more.
+A day has 288 of each, which are read when limits are learned and hardly ever after it. As objects with views of their
+own they would take 0.3 MiB more.
 """
 
 from __future__ import annotations
