@@ -415,16 +415,39 @@ def test_what_leads_to_the_numbers_are_none_of_them(body, filling):
     assert found == batch_numbers(other)
 
 
-def test_numbers_that_lead_to_others_have_no_places():
-    """Here the length of the body is said to be where the header's place is told: who changes it changes all."""
-    metadata = bytearray(LAST.metadata)
+def slots(metadata, table):
+    """Where a table tells the places of its fields."""
+    return table - struct.unpack_from("<i", metadata, table)[0] + 4
+
+
+def tables(metadata):
+    """A message, and the record batch in it."""
     (message,) = struct.unpack_from("<I", metadata)
-    (back,) = struct.unpack_from("<i", metadata, message)
-    slots = message - back + 4
-    metadata[slots + 6 : slots + 8] = metadata[slots + 4 : slots + 6]
+    header = message + struct.unpack_from("<H", metadata, slots(metadata, message) + 4)[0]
+    return message, header + struct.unpack_from("<I", metadata, header)[0]
+
+
+@pytest.mark.parametrize(
+    ("which", "field", "at"),
+    [(0, 3, 2), (1, 0, 1), (1, 2, 1)],
+    ids=["the body's length is where the header's place is", "rows are where the nodes' is", "buffers are the nodes"],
+)
+def test_numbers_that_are_something_else_too_have_no_places(which, field, at):
+    """Who changes one changes what leads to others, or another."""
+    metadata = bytearray(LAST.metadata)
+    start = slots(metadata, tables(metadata)[which])
+    metadata[start + 2 * field : start + 2 * field + 2] = metadata[start + 2 * at : start + 2 * at + 2]
 
     assert batch_numbers(LAST.metadata) is not None
     assert batch_numbers(metadata) is None
+
+
+def test_numbers_past_the_end_have_no_places():
+    """Each is to be read without asking."""
+    end = max(end for _, end in batch_numbers(LAST.metadata).spans())
+
+    assert batch_numbers(LAST.metadata[:end]) is not None
+    assert batch_numbers(LAST.metadata[: end - 1]) is None
 
 
 def test_the_order_of_bytes_is_told_by_the_schema():
