@@ -163,8 +163,13 @@ def test_under_other_limits_nothing_is_known():
     """What a stream may have in it was asked of the limits that it was read under."""
     learn(written(5, 1))
 
+    other = Limits(events=4)
     with pytest.raises(Unread):
-        without_pyarrow(written(5, 1), Limits(events=4))
+        without_pyarrow(written(5, 1), other)
+    for limits in (other, LIMITS):
+        run(written(2, 1), limits)
+        run(written(2, 1), limits)
+        without_pyarrow(written(3, 1), limits)
 
 
 MODEL = pa.array(["e5"] * 2)

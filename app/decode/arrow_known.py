@@ -50,8 +50,7 @@ class _Known:
 
     head: int
     """The hash of what stands before the record batch."""
-    limits: Limits
-    """Those under which the stream was taken that this was learned from."""
+    most_rows: int
     fixed: tuple[tuple[int, bytes], ...]
     """All bytes up to the record batch's body but its numbers, with their places."""
     start: int
@@ -85,7 +84,7 @@ class _Known:
         """The record batch, if each buffer lies within it and nothing follows."""
         (rows,), (size,) = _number(body, self.numbers.rows), _number(body, self.numbers.body_length)
         end = self.start + size
-        if not 0 < rows <= self.limits.events or size < 0 or (end != len(body) and not body.startswith(END, end)):
+        if not 0 < rows <= self.most_rows or size < 0 or (end != len(body) and not body.startswith(END, end)):
             return None
         buffers = list(self.buffers.unpack_from(body, self.numbers.buffers))
         for i in range(0, len(buffers), 2):
@@ -100,19 +99,22 @@ class KnownStreams:
     """The kinds of streams that were learned last; safe from any thread."""
 
     def __init__(self) -> None:
-        self._known: tuple[_Known, ...] = ()
+        self._known: tuple[Limits | None, tuple[_Known, ...]] = (None, ())
+        """Under which limits the streams were taken that these were learned from; an exporter has one set of them."""
         self._learning = Lock()
         self._seen: dict[int, int] = {}
         """How often what stands before a record batch was offered, by its hash; the last one offered is last."""
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known[1])
 
     def read(self, body: bytes, limits: Limits) -> Rows | None:
         """The rows of a stream like one that was learned under these limits; None for any other."""
-        for known in self._known:
-            if known.limits is limits and (found := known.read(body)) is not None:
-                return found
+        under, kinds = self._known
+        if limits is under:
+            for known in kinds:
+                if (found := known.read(body)) is not None:
+                    return found
         return None
 
     def learn(
@@ -129,15 +131,18 @@ class KnownStreams:
             return
         head = hash(body[: last.start])
         with self._learning:
+            if limits is not self._known[0]:
+                self._known, self._seen = (limits, ()), {}
             times = self._seen.pop(head, 0) + 1
             self._seen[head] = times
             if len(self._seen) > MAX_SEEN:
                 del self._seen[next(iter(self._seen))]
             if times != 2 or (known := _learned(body, messages, batch, reader, limits)) is None:
                 return
-            for gone in self._known[MAX_KNOWN - 1 :]:
+            _, others = self._known
+            for gone in others[MAX_KNOWN - 1 :]:
                 self._seen.pop(gone.head, None)  # it may come again
-            self._known = (known, *self._known[: MAX_KNOWN - 1])
+            self._known = limits, (known, *others[: MAX_KNOWN - 1])
 
 
 def _learned(
@@ -164,7 +169,7 @@ def _learned(
         place = end
     return _Known(
         head=hash(body[: last.start]),
-        limits=limits,
+        most_rows=limits.events,
         fixed=tuple(fixed),
         start=start,
         numbers=numbers,
