@@ -125,20 +125,25 @@ def batches_of_one(events):
     return [whole.slice(i, 1) for i in range(whole.num_rows)] or [whole]
 
 
-def writable(form, events):
-    """The events, without what this form cannot say."""
+def says(form, events):
+    """Whether this form can say these events."""
     try:
         FORMS[form].encode(events)
-        return events
     except Unwritable:
-        kept = []
-        for event in events:
-            if isinstance(event, dict):
-                kept.append({})
-                for name, value in event.items():
-                    kept[-1][name] = value
-                    try:
-                        FORMS[form].encode(kept)
-                    except Unwritable:
-                        del kept[-1][name]
-        return kept
+        return False
+    return True
+
+
+def writable(form, events):
+    """The events, without what this form cannot say."""
+    if says(form, events):
+        return events
+    kept = []
+    for event in events:
+        if isinstance(event, dict):
+            kept.append({})
+            for name, value in event.items():
+                kept[-1][name] = value
+                if not says(form, kept):
+                    del kept[-1][name]
+    return kept
