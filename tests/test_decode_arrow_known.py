@@ -181,7 +181,9 @@ UNKNOWABLE = {
     "structures": {"model": MODEL, "top_k": [[{"id": "a", "score": 0.5}], []]},
     "vectors without numbers": {"model": MODEL, "embedding": pa.array([[], []], pa.list_(pa.float32(), 0))},
     "large texts": {"model": MODEL.cast(pa.large_string())},
-    "a long dictionary": {"model": MODEL, "query_id": pa.array(["q" * 5000, "p" * 5000]).dictionary_encode()},
+    "a long dictionary": {"model": MODEL, "space": pa.array(["q" * 5000, "p" * 5000]).dictionary_encode()},
+    "a dictionary of ids": {"model": MODEL, "query_id": pa.array(["q", "p"]).dictionary_encode()},
+    "a dictionary of hashes": {"model": MODEL, "input_hash": pa.array(["q", "p"]).dictionary_encode()},
 }
 
 
@@ -237,6 +239,17 @@ def test_few_kinds_are_remembered_and_each_once(known):
         without_pyarrow(kinds[0])
     learn(kinds[0])  # from the start
     without_pyarrow(kinds[0])
+
+
+def test_a_kind_that_is_known_takes_no_second_place(known):
+    """However long ago it was seen where it could not be read without pyarrow."""
+    nulls = written(3, 1, latency_seconds=lambda _, n: pa.array([None, *range(n - 1)], pa.float64()))
+    for _ in range(3):
+        learn(nulls)
+        for i in range(arrow_known.MAX_SEEN):
+            run(written(2, 1).replace(b"e5\0", b"%02d\0" % i))
+
+    assert len(known) == 1
 
 
 def test_a_stream_is_learned_from_when_it_comes_again_and_not_a_third_time(known, monkeypatch):

@@ -19,6 +19,9 @@ from app.decode.arrow_dictionaries import Array
 from app.decode.event import IN_BYTES, RULES
 from app.decode.number_rows import NumberRows, ragged
 
+TOLD: Final = frozenset(("model", "model_version", "tokenizer_version", "kind", "space", "similarity_metric", "error"))
+"""Fields whose texts a scrape has as labels, or none but known words."""
+
 _INT32: Final = np.dtype("<i4")
 _INT64: Final = np.dtype("<i8")
 
@@ -55,6 +58,7 @@ class Layout(NamedTuple):
 def layout(name: str, array: Array, node: int, buffer: int, reader: ColumnReader) -> Layout | None:
     """That of a field's column whose first array and buffer are these; None for one that is not read here.
 
+    Of dictionaries are read those whose texts are told anyhow: a stream's are kept, and no id may outlive its request.
     `reader` has read the column before, and with it the dictionary.
     """
     kind, types = array.type, reader.types
@@ -62,7 +66,7 @@ def layout(name: str, array: Array, node: int, buffer: int, reader: ColumnReader
         found = None
     elif kind.id in types.lists:
         found = _lists(name, kind, node + 1, buffer, reader)
-    elif kind.id == types.dictionary and kind.value_type.id in types.texts:
+    elif kind.id == types.dictionary and kind.value_type.id in types.texts and name in TOLD:
         found = Layout(_Entries(buffer + 1, _dtype(kind.index_type), reader.entries(array)), 1, 2)
     elif kind.id in types.numbers:
         found = Layout(_Numbers(buffer + 1, _dtype(kind)), 1, 2)

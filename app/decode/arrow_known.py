@@ -137,9 +137,12 @@ class KnownStreams:
             self._seen[head] = times
             if len(self._seen) > MAX_SEEN:
                 del self._seen[next(iter(self._seen))]
-            if times != 2 or (known := _learned(body, messages, batch, reader, limits)) is None:
-                return
             _, others = self._known
+            if times != 2 or any(each.head == head for each in others):  # also one that was forgotten as seen
+                return
+            known = _learned(body, messages, batch, reader, limits)
+            if known is None:
+                return
             for gone in others[MAX_KNOWN - 1 :]:
                 self._seen.pop(gone.head, None)  # it may come again
             self._known = limits, (known, *others[: MAX_KNOWN - 1])
