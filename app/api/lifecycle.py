@@ -13,7 +13,7 @@ from app.api.services import Services
 from app.decode.encoding import inflate
 from app.decode.errors import UnsupportedMediaType
 from app.decode.schema import NAME, or_null
-from app.intake import SentLifecycle
+from app.intake import SentLifecycle, with_hashed_ids
 from app.lifecycle import COUNTED, STATUSES, TYPES, LifecycleEvent, Spans, move, read
 
 MAX_LIFECYCLE_BYTES: Final = 4 * 1024 * 1024
@@ -47,8 +47,7 @@ def _read(services: Services, content_type: str | None, content_encoding: str | 
     if offset:
         for each in lines.events:
             move(each, -offset)
-    sent = SentLifecycle(lines.events, lines.index, lines.errors, now)
-    return sent.hashed(services.limits.input_key)
+    return SentLifecycle(with_hashed_ids(lines.events, services.limits.input_key), lines.index, lines.errors, now)
 
 
 _EXAMPLES: Final[dict[str, Any]] = {

@@ -4,7 +4,7 @@ from app.intake.answer import Answer
 from app.intake.intake import Intake, Replayed
 from app.intake.ledger import Ledger, SentRequest
 from app.intake.repeats import REPEAT_SECONDS, Claim, OtherBody, Repeats
-from app.intake.sent import SentEvents, SentLifecycle, SentOutcomes
+from app.intake.sent import SentEvents, SentLifecycle, SentOutcomes, with_hashed_ids
 
 __all__ = [
     "REPEAT_SECONDS",
@@ -19,4 +19,5 @@ __all__ = [
     "SentLifecycle",
     "SentOutcomes",
     "SentRequest",
+    "with_hashed_ids",
 ]
