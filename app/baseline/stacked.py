@@ -29,12 +29,20 @@ class Stacked(Sequence[T], Generic[T]):
 
     __slots__ = ("_arrays", "_count")
 
-    def __init__(self, arrays: Arrays, count: int) -> None:
-        self._count = count
-        self._arrays = {name: array.view() for name, array in arrays.items()}
+    def __init__(self, each: Arrays, beside: Arrays) -> None:
+        """Arrays that have a row for `each`, and others.
+
+        Raises ValueError or IndexError where one of them cannot be made.
+        """
+        self._count = min(map(len, each.values()))
+        self._arrays = {name: array.view() for name, array in (each | beside).items()}
         for array in self._arrays.values():
             # What is made of them holds views: who adds to one would change the baseline.
             array.flags.writeable = False
+        if any(len(array) != self._count for array in each.values()):
+            raise ValueError("arrays of different lengths")
+        for _ in self:
+            pass  # now, and not when limits are learned, a file is refused whose arrays do not fit each other
 
     @property
     def arrays(self) -> Arrays:
@@ -71,26 +79,23 @@ class Stacked(Sequence[T], Generic[T]):
 class StackedBlocks(Stacked[Block]):
     """Blocks, oldest first."""
 
-    __slots__ = ("_ends", "_quantiles")
+    __slots__ = ("_ends",)
 
     def __init__(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Of arrays as `arrays` has them. Raises KeyError, ValueError or IndexError where they are no such."""
-        start = np.asarray(arrays["start"], np.float64)
-        kept: Arrays = {
-            "start": start,
-            "counts": np.asarray(arrays["counts"], np.int64),
-            "squares": np.asarray(arrays["squares"], np.float64),
-            "totals": _rows(arrays["totals"], len(start)),
-            "signals": np.asarray(arrays["signals"], np.int64),
-            "quantiles": np.asarray(arrays["quantiles"], np.float32),
-            "steps": np.asarray(arrays["steps"], np.int64),
-        }
-        super().__init__(kept, len(start))
-        self._quantiles = np.asarray(self._arrays["quantiles"], np.float32)
-        self._ends = np.cumsum(kept["steps"], dtype=np.int64)
-        _same_length(kept, ("counts", "signals", "squares", "steps"), len(start))
-        for _ in self:
-            pass
+        quantiles, steps = np.asarray(arrays["quantiles"], np.float32), np.asarray(arrays["steps"], np.int64)
+        self._ends = np.cumsum(steps, dtype=np.int64)
+        super().__init__(
+            {
+                "start": np.asarray(arrays["start"], np.float64),
+                "counts": np.asarray(arrays["counts"], np.int64),
+                "squares": np.asarray(arrays["squares"], np.float64),
+                "totals": _matrix(arrays["totals"]),
+                "signals": np.asarray(arrays["signals"], np.int64),
+                "steps": steps,
+            },
+            {"quantiles": quantiles},
+        )
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> Self:
@@ -123,7 +128,7 @@ class StackedBlocks(Stacked[Block]):
             invalid,
             vectors,
             tuple((name, count) for name, count in counts if count),
-            self._quantiles[before : int(self._ends[place])],
+            np.asarray(each["quantiles"][before : int(self._ends[place])], np.float32),
         )
 
 
@@ -134,18 +139,16 @@ class StackedSums(Stacked[FrameSums]):
 
     def __init__(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Of arrays as `arrays` has them. Raises KeyError, ValueError or IndexError where they are no such."""
-        rows = np.asarray(arrays["n"], np.int64)
-        kept: Arrays = {
-            "n": rows,
-            "scalars": np.asarray(arrays["scalars"], np.float64),
-            "below": np.asarray(arrays["below"], np.int64),
-            "novel": _rows(arrays["novel"], len(rows)),
-            "features": _rows(arrays["features"], len(rows)),
-        }
-        super().__init__(kept, len(rows))
-        _same_length(kept, ("below", "scalars"), len(rows))
-        for _ in self:
-            pass
+        super().__init__(
+            {
+                "n": np.asarray(arrays["n"], np.int64),
+                "scalars": np.asarray(arrays["scalars"], np.float64),
+                "below": np.asarray(arrays["below"], np.int64),
+                "novel": _matrix(arrays["novel"]),
+                "features": _matrix(arrays["features"]),
+            },
+            {},
+        )
 
     @classmethod
     def of(cls, sums: Sequence[FrameSums]) -> Self:
@@ -195,12 +198,7 @@ def _stacked(rows: Sequence[NDArray[np.generic] | Floats]) -> NDArray[np.float32
     return matrix
 
 
-def _rows(matrix: NDArray[np.generic], rows: int) -> NDArray[np.float32]:
-    if matrix.ndim != 2 or len(matrix) != rows:
-        raise ValueError("a matrix of another number of blocks")
-    return np.asarray(matrix, np.float32)
-
-
-def _same_length(arrays: Arrays, names: Sequence[str], count: int) -> None:
-    if any(len(arrays[name]) != count for name in names):
-        raise ValueError("arrays of another number of blocks")
+def _matrix(rows: NDArray[np.generic]) -> NDArray[np.float32]:
+    if rows.ndim != 2:
+        raise ValueError("rows of no width")
+    return np.asarray(rows, np.float32)
