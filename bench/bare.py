@@ -32,11 +32,13 @@ GOALS: Final[Mapping[Shape, float]] = {
 }
 """Events per CPU-second over the reference's with lists of the same batch."""
 REFERENCE: Final[Encoding] = "list"
+NAMES: Final = ("event_id", "query_id", "input_hash", "ids")
+"""What events are without: neither they nor their query, input or documents are named."""
 
 
 def measure(plan: Plan) -> Report:
     """Drive the reference and the exporter in turn."""
-    pools = {shape: Pool(shape, ids=False) for shape in (*GOALS, Shape(REFERENCE, 1))}
+    pools = {shape: Pool(shape, without=NAMES) for shape in (*GOALS, Shape(REFERENCE, 1))}
     with (
         TemporaryDirectory() as folder,
         Server("reference", "bench.reference_server", "{port}") as reference,

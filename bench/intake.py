@@ -45,7 +45,7 @@ class Intake:
     """One series that has learned for a day, and the requests that it is sent from then on."""
 
     def __init__(self, case: Case) -> None:
-        self._pool = Pool(SHAPE, hashes=case.setting == EVERYTHING)
+        self._pool = Pool(SHAPE, without=() if case.setting == EVERYTHING else ("input_hash",))
         self._limits = Limits()
         timing = Timing()
         self._store = MemoryStore(timing, max_series=1, max_state_bytes=sys.maxsize, seed=7)

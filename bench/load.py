@@ -13,7 +13,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Self
@@ -48,8 +48,8 @@ class Shape:
 class Pool:
     """Requests of one shape, ready to be sent, each with event ids that were never sent before.
 
-    Their events belong to `series` versions of one model in turn, from the `first` on; without `hashes` they do not
-    name their input, without `ids` nothing at all: neither themselves nor their input, query or documents.
+    Their events belong to `series` versions of one model in turn, from the `first` on, and have all fields but those
+    that they are made `without`.
     """
 
     def __init__(
@@ -58,8 +58,7 @@ class Pool:
         series: int = 1,
         *,
         first: int = 0,
-        hashes: bool = True,
-        ids: bool = True,
+        without: Collection[str] = (),
         dimension: int = DIMENSION,
     ) -> None:
         self.shape = shape
@@ -83,8 +82,7 @@ class Pool:
             }
             for position in range(count)
         ]
-        left_out = {"event_id", "query_id", "input_hash", "ids"} if not ids else set() if hashes else {"input_hash"}
-        fields = [{name: value for name, value in each.items() if name not in left_out} for each in fields]
+        fields = [{name: value for name, value in each.items() if name not in without} for each in fields]
         events = Events(fields, vectors.astype("<f4"), scores)
         requests = [
             post(body(shape.encoding, events.take(start, start + shape.batch)), media_type(shape.encoding))

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from app.decode import Limits, decode
-from bench.bare import GOALS
+from bench.bare import GOALS, NAMES
 from bench.bodies import media_type
 from bench.load import Pool, Shape
 
 
 def body(shape):
-    return bytes(Pool(shape, ids=False).next_request()).partition(b"\r\n\r\n")[2]
+    return bytes(Pool(shape, without=NAMES).next_request()).partition(b"\r\n\r\n")[2]
 
 
 def test_a_bare_event_names_nothing():

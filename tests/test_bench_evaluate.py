@@ -42,7 +42,7 @@ def test_full_series_are_measured_in_their_frame(evaluation):
 
 def test_a_pool_may_be_of_one_later_series_and_without_input_hashes():
     """All its events are of that version, and none names its input."""
-    body = Pool(Shape("base64", 4), first=3, hashes=False).next_request().partition(b"\r\n\r\n")[2]
+    body = Pool(Shape("base64", 4), first=3, without=("input_hash",)).next_request().partition(b"\r\n\r\n")[2]
 
     assert {"3"} == {event["model_version"] for event in json.loads(body)}
     assert not any("input_hash" in event for event in json.loads(body))
