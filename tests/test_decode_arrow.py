@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 import app.decode as package
 from app.decode import DecodeError, Limits, Malformed, TooLarge, UnsupportedMediaType, decode
 from app.decode.arrow_message import is_compressed, split
+from tests.damaged_bodies import any_damage, damaged
 from tests.forms import ARROW, FORMS, stream
 
 NOW = 1_767_225_600.0
@@ -383,30 +383,12 @@ WHOLE = stream(
         }
     )
 )
-WORDS = [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\0\0", b"\1\0\0\0", b"\xff" * 7 + b"\x7f"]
+DAMAGED = any_damage(WHOLE)
 
 
-def damaged(changes, end):
-    body = bytearray(WHOLE)
-    for position, piece in changes:
-        body[position : position + len(piece)] = piece
-    return bytes(body[:end])
-
-
-DAMAGED = st.builds(
-    damaged,
-    st.lists(
-        st.tuples(st.integers(0, len(WHOLE) - 1), st.one_of(st.binary(min_size=1, max_size=1), st.sampled_from(WORDS))),
-        min_size=1,
-        max_size=4,
-    ),
-    st.one_of(st.none(), st.integers(0, len(WHOLE))),
-)
-
-
-@settings(max_examples=400)
+@settings(max_examples=600)
 @given(DAMAGED)
-@example(damaged([(0, b"\xff")], 7))
+@example(damaged(WHOLE, [(0, b"\xff")], 7))
 def test_a_damaged_stream_raises_nothing_but_a_decode_error(body):
     """Any byte, any offset, any length changed, or the end cut off."""
     try:
@@ -416,7 +398,7 @@ def test_a_damaged_stream_raises_nothing_but_a_decode_error(body):
     assert len(decoded.batch) + len(decoded.errors) <= LIMITS.events
 
 
-@settings(max_examples=400)
+@settings(max_examples=600)
 @given(DAMAGED)
 @example(WHOLE)
 def test_no_message_that_pyarrow_reads_goes_unseen(body):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.decode import DecodeError, Limits, arrow, arrow_known, decode
 from app.decode.arrow_known import KnownStreams
 from app.decode.arrow_message import batch_numbers, is_little_endian, split
+from tests.damaged_bodies import any_damage
 from tests.forms import ARROW, stream
 from tests.test_decode_forms import assert_same
 
@@ -345,7 +346,6 @@ PLAIN = written(
     ids=COLUMNS["lists of a slice"]["ids"],
     scores=lambda _, n: pa.array([[0.5, 0.25], [0.5], []][:n], pa.list_(pa.float32())),
 )
-WORDS = [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\0\0", b"\1\0\0\0", b"\xff" * 7 + b"\x7f"]
 LAST = split(PLAIN, 10)[-1]
 NUMBERS = batch_numbers(LAST.metadata).after(LAST.start)
 ANYWHERE = st.integers(0, len(PLAIN) - 1)
@@ -353,22 +353,7 @@ IN_BATCH = st.integers(LAST.start - 8, len(PLAIN) - 1)
 PLACES = st.one_of([ANYWHERE, IN_BATCH, *[st.integers(a, b - 1) for a, b in NUMBERS.spans()]])
 
 
-def damaged(changes, end):
-    body = bytearray(PLAIN)
-    for position, piece in changes:
-        body[position : position + len(piece)] = piece
-    return bytes(body[:end])
-
-
-DAMAGED = st.builds(
-    damaged,
-    st.lists(
-        st.tuples(PLACES, st.one_of(st.binary(min_size=1, max_size=1), st.sampled_from(WORDS))),
-        min_size=1,
-        max_size=4,
-    ),
-    st.one_of(st.none(), st.none(), st.integers(0, len(PLAIN))),
-)
+DAMAGED = any_damage(PLAIN, PLACES)
 
 
 def said(read, body):
